@@ -71,7 +71,7 @@ accuracy: $(VENV)/.accuracy $(MODEL) ## measure how often the model is right, wr
 bench-long: $(VENV)/.dev $(MODEL) ## measure the long job, write docs/long-job.md
 	$(BIN)/python -m benchmarks.long
 
-cost: $(VENV)/.dev $(MODEL) ## count what documents take, write docs/cost.md
+cost: $(VENV)/.dev $(MODEL) ## count what documents take, write docs/cost.md and docs/scale.md
 	$(BIN)/python -m benchmarks.cost
 
 bench-ocr: $(VENV)/.dev $(OCR_ENV)/.ready ## measure text recognition beside its peers, write docs/ocr.md

@@ -43,8 +43,8 @@ def needs(size: str, *, gpu: bool = False, job: bool = True) -> list[Need]:
     """
     if size not in SIZES:
         raise ValueError(f"{size!r} is not a size: {', '.join(SIZES)}")
-    instances = [(function, function["max_instances"][size]) for function in _table("functions").values()]
-    long_job = _table("job")
+    instances = [(function, function["max_instances"][size]) for function in table("functions").values()]
+    long_job = table("job")
     tasks: int = long_job["tasks"][size] if job else 0
     instances.append((long_job, tasks))
     processors = sum(count * each["cpu"] for each, count in instances)
@@ -78,9 +78,10 @@ def needs(size: str, *, gpu: bool = False, job: bool = True) -> list[Need]:
     return found
 
 
-def _table(name: str) -> dict[str, Any]:
-    table: dict[str, Any] = json.loads((INFRA / f"{name}.json").read_text(encoding="utf-8"))
-    return table
+def table(name: str) -> dict[str, Any]:
+    """Return `infra/functions.json` or `infra/job.json`."""
+    found: dict[str, Any] = json.loads((INFRA / f"{name}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def _bytes(memory: str) -> int:

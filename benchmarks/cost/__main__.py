@@ -1,11 +1,11 @@
-"""`make cost`: counts what documents of every class take, and writes what that costs into docs/cost.md."""
+"""`make cost`: counts what documents take, and writes docs/cost.md and docs/scale.md from it."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from benchmarks.cost import model, report
+from benchmarks.cost import model, report, scale
 
 
 def main() -> None:
@@ -17,6 +17,7 @@ def main() -> None:
 
         model.MEASURED.write_text(json.dumps(measure(), indent=1) + "\n")
     report.write(model.measured())
+    scale.write(model.measured())
     print(report.report(model.measured()))
 
 

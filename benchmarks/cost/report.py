@@ -49,22 +49,27 @@ def report(found: Mapping[str, Any]) -> str:
     measured = f"Measured on {found['date']}: {found['machine']}, the local stack."
     parts = [
         f"{measured}\nPrices are those of {region}, as read on {read}.",
-        "## What a document takes\n\n" + _table(_documents(found)),
+        "## What a document takes\n\n" + table_of(_documents(found)),
         "## What 1,000 pages cost\n\n" + _months(found),
         "## What costs\n\n" + _shares(found),
-        "## What a month costs in which nothing comes\n\n" + _table(_fixed(found)),
+        "## What a month costs in which nothing comes\n\n" + table_of(_fixed(found)),
         "## Function or job\n\n" + _routes(found),
         "## What each document's own estimate is worth\n\n" + _estimates(found),
-        f"## Prices\n\n{_where_and_when()}\n\n{_table(_prices())}",
+        f"## Prices\n\n{_where_and_when()}\n\n{table_of(_prices())}",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def write(found: Mapping[str, Any]) -> None:
     """Put the figures where the documentation has their place."""
-    before, _, rest = DOCS.read_text().partition(BEGIN)
+    DOCS.write_text(between(DOCS.read_text(), report(found)))
+
+
+def between(page: str, figures: str) -> str:
+    """Return a page with other figures between its marks."""
+    before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
-    DOCS.write_text(f"{before}{BEGIN}\n\n{report(found)}\n{END}{after}")
+    return f"{before}{BEGIN}\n\n{figures}\n{END}{after}"
 
 
 def _documents(found: Mapping[str, Any]) -> Table:
@@ -104,7 +109,7 @@ def _months(found: Mapping[str, Any]) -> str:
     return (
         f"The alternatives are given the {REPORT}. The fixed costs below come on top, once a month. What is\n"
         "stored is counted for one month.\n\n"
-        f"{_table([header, *_ours(found), *_machines(found), *_services(one)])}\n\n"
+        f"{table_of([header, *_ours(found), *_machines(found), *_services(one)])}\n\n"
         f"Two processors at work for {model.VM_BUSY:.0%} of a month do {capacity / 1e6:.0f} million pages.\n"
         "The e2-standard-2 costs less than the processors of the functions from "
         f"{pays / 1e6:.0f} million a month."
@@ -155,7 +160,7 @@ def _shares(found: Mapping[str, Any]) -> str:
             math.fsum(bill.get(name, 0.0) for name in names) / math.fsum(bill.values()) for bill in bills
         ]
         rows.append([group, *(f"{part:.0%}" for part in parts)])
-    return f"At {MONTHS[-1]:,} pages a month.\n\n{_table([header, *rows])}"
+    return f"At {MONTHS[-1]:,} pages a month.\n\n{table_of([header, *rows])}"
 
 
 def _fixed(found: Mapping[str, Any]) -> Table:
@@ -197,8 +202,8 @@ def _routes(found: Mapping[str, Any]) -> str:
         f"An estimated processor second costs {function * 1e6:.1f} millionths of a dollar by the functions,\n"
         f"a second of a task {JOB.job_second() * 1e6:.0f} millionths, with an L4\n"
         f"{GPU_JOB.job_second() * 1e6:.0f}. A task is billed for {cost.JOB_LEAST_SECONDS:.0f} seconds at\n"
-        f"least, of which it starts for {cost.JOB_START_SECONDS:.0f} (assumed).\n\n{_table(rows)}\n\n"
-        f"`HEADRACE_FUNCTION_SECONDS` is {setting:.0f}.\n\n{_table(sizes)}"
+        f"least, of which it starts for {cost.JOB_START_SECONDS:.0f} (assumed).\n\n{table_of(rows)}\n\n"
+        f"`HEADRACE_FUNCTION_SECONDS` is {setting:.0f}.\n\n{table_of(sizes)}"
     )
 
 
@@ -226,7 +231,7 @@ def _estimates(found: Mapping[str, Any]) -> str:
         totals = [totals[0] + own, totals[1] + count]
         rows.append([one["kind"], f"{own:.6f}", f"{count:.6f}", f"{own / count:.2f}"])
     rows.append(["**together**", f"{totals[0]:.6f}", f"{totals[1]:.6f}", f"{totals[0] / totals[1]:.2f}"])
-    return _table(rows)
+    return table_of(rows)
 
 
 def _where_and_when() -> str:
@@ -268,7 +273,8 @@ def _bytes(number: float) -> str:
     return f"{number / 1_000:,.0f} kB"
 
 
-def _table(rows: Table) -> str:
+def table_of(rows: Table) -> str:
+    """Return rows as Markdown; the first is the header."""
     header, *rest = rows
     rule = ["---", *["---:"] * (len(header) - 1)]
     return "\n".join(_lines([header, rule, *rest]))
