@@ -31,7 +31,6 @@ IDS = {
     "google_cloud_scheduler_job": PLACE + "jobs/{name}",
     "google_firestore_database": "projects/{project}/databases/{name}",
     "google_logging_metric": "{project} {name}",
-    "google_project_iam_custom_role": "projects/{project}/roles/{role_id}",
     "google_pubsub_subscription": "projects/{project}/subscriptions/{name}",
     "google_pubsub_topic": "projects/{project}/topics/{name}",
     "google_secret_manager_secret": "projects/{project}/secrets/{secret_id}",

@@ -17,10 +17,12 @@ PROTECTED = (
     "google_cloud_run_v2_job",
     "google_cloud_run_v2_service",
     "google_firestore_database",
+    "google_firestore_field",
+    "google_firestore_index",
     "google_secret_manager_secret",
     "google_storage_bucket",
 )
-"""Kinds of which Terraform refuses to delete what there is, unless `deletion_protection` is off."""
+"""Kinds that are deleted otherwise, or at all, where `deletion_protection` is off."""
 UNPROTECTED = "-var=deletion_protection=false"
 KEPT = {"uploads": "files dropped", "results": "files with results and digests", "models": "files of models"}
 
