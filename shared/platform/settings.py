@@ -144,7 +144,7 @@ class Settings(BaseModel):
     job_gpu: bool = False
     """Whether the job's tasks have a GPU; used only to estimate costs."""
     job_tasks: PositiveInt = Field(default=4, le=10_000)
-    """Most tasks that one document is divided among."""
+    """Most tasks that one document is divided among; in the cloud, those of Terraform's `size`."""
     job_task_seconds: PositiveFloat = 150.0
     """Least estimated processor seconds of one task: less is not worth starting it."""
     job_max_bytes: PositiveInt = 512 * 1024 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.quotas import BYTES, INFRA, SIZES, needs
+from deploy.quotas import BYTES, INFRA, SIZES, needs, table
 
 NEW_PROJECT = {"CpuAllocPerProjectRegion": 20_000, "MemAllocPerProjectRegion": 40 << 30}
 """The least that projects were seen to begin with, in a region."""
@@ -77,3 +77,9 @@ def test_the_documentation_has_these_amounts(size: str) -> None:
     documentation = (INFRA.parent / "docs" / "operations.md").read_text()
     [told] = [line for line in documentation.splitlines() if line.startswith(f"| `{size}`")]
     assert row in told
+
+
+def test_the_documentation_says_what_a_deployment_starts() -> None:
+    """An instance of each function's candidate."""
+    assert sum(function["cpu"] for function in table("functions").values()) == 10
+    assert "candidate, ten processors" in (INFRA.parent / "docs" / "operations.md").read_text()
