@@ -57,6 +57,8 @@ class Revision:
     image: str = ""
     model: str | None = None
     """The beginning of its model's digest; None: it has no model."""
+    probe: str | None = None
+    """What Cloud Run asks it for before it counts as started; None: only whether it listens."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Service:
     """Percent of the traffic that `serving` gets."""
     url: str
     closed: str | None
-    """What keeps a deployment from calling it; None: IAM alone decides."""
+    """What keeps a deployment from calling it; None: at most IAM does."""
     candidate: str | None = None
     """The revision with the tag."""
     candidate_url: str | None = None
@@ -203,7 +205,8 @@ def _read_revision(name: str) -> Revision:
     fields = described("revisions", name) or {}
     containers = fields.get("spec", {}).get("containers") or [{}]
     labels = fields.get("metadata", {}).get("labels", {})
-    return Revision(name, labels.get(CONTENT), containers[0].get("image", ""), labels.get(MODEL))
+    probe = containers[0].get("startupProbe", {}).get("httpGet", {}).get("path")
+    return Revision(name, labels.get(CONTENT), containers[0].get("image", ""), labels.get(MODEL), probe)
 
 
 def read_state(generation: int) -> State:

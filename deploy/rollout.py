@@ -32,7 +32,7 @@ from shared.platform.errors import Retryable, SetupError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from deploy.cloud import Service, State
+    from deploy.cloud import Revision, Service, State
     from deploy.plan import Plan, Step
 
 BEFORE_JOB = "analyze"
@@ -131,10 +131,10 @@ def _flags(name: str, step: Step) -> list[str]:
 
 
 def _try(name: str, service: Service, *, at_tag: bool) -> None:
-    address = service.candidate_url if at_tag else service.url
     if service.closed:
-        print(f"{name}: not tried, it is {service.closed}")
+        _see_started(name, service, service.latest if at_tag else service.serving)
         return
+    address = service.candidate_url if at_tag else service.url
     assert address is not None
     # The token's audience is the service itself, whatever the tag.
     token = identity_token(service.url)
@@ -142,6 +142,16 @@ def _try(name: str, service: Service, *, at_tag: bool) -> None:
     print(
         f"{name}: {trial.attempt(trial.Target(name, address, token, model, whole=not at_tag))} at {address}"
     )
+
+
+def _see_started(name: str, service: Service, revision: Revision) -> None:
+    """Take Cloud Run's word for a revision that cannot be called: it asked for a page before it was ready."""
+    if revision.probe is None or revision.probe != trial.PAGES.get(name):
+        raise SetupError(
+            f"{name} cannot be tried: it is {service.closed}, and Cloud Run asks {revision.name} for no page "
+            "as it starts. What Terraform makes can be tried: terraform -chdir=infra apply"
+        )
+    print(f"{name}: not called, it is {service.closed}; {revision.name} gave {revision.probe} as it started")
 
 
 def _move(plan: Plan, held: Record, candidates: dict[str, Service]) -> None:

@@ -50,6 +50,8 @@ SECONDS = 180.0
 REQUEST_SECONDS, POLL_SECONDS = 120.0, 0.5
 ACKNOWLEDGED, AGAIN = 204, (429, 503)
 """Statuses; Cloud Run itself answers 429 while all instances are busy."""
+PAGES = {"api": "/openapi.json", "console": "/sign-in"}
+"""Asked for of those that take no messages; by Cloud Run where they cannot be called (infra/locals.tf)."""
 TOPIC = "E1"
 """The text's topic, where the model knows it: another taxonomy may have others, or none."""
 PASSAGES = (
@@ -140,7 +142,7 @@ def _until(look: Callable[[], T | None], failure: str) -> T:
 
 def _describe(target: Target) -> str:
     """Ask the API for its description."""
-    status, body = _request(target, "/openapi.json")
+    status, body = _request(target, PAGES["api"])
     try:
         return str(json.loads(body)["info"]["title"])
     except (ValueError, KeyError, TypeError):
@@ -149,7 +151,7 @@ def _describe(target: Target) -> str:
 
 def _greet(target: Target) -> str:
     """Ask the console for its first page, which nobody needs to sign in for."""
-    status, body = _request(target, "/sign-in")
+    status, body = _request(target, PAGES["console"])
     if status != HTTPStatus.OK or b"Headrace" not in body:
         raise Retryable(f"The console does not let anybody sign in, but answers {status}.")
     return "a page to sign in"

@@ -51,6 +51,11 @@ locals {
     var.domain != null || contains(var.api_invokers, "allUsers") ? ["api"] : [],
     contains(var.console_people, "allUsers") ? ["console"] : [],
   ))
+  # Where only a load balancer or Identity-Aware Proxy lets anybody in: a page (deploy/trial.py).
+  closed = merge(
+    var.domain == null ? {} : { api = "/openapi.json" },
+    local.console_iap ? { console = "/sign-in" } : {},
+  )
   console = {
     # Cloud Run's own address, which is known before the service is made: https://cloud.google.com/run/docs/triggering/https-request
     HEADRACE_API_URL              = var.domain == null ? "https://api-${local.number}.${var.region}.run.app" : "https://${var.domain}"

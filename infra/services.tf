@@ -40,6 +40,20 @@ resource "google_cloud_run_v2_service" "function" {
         startup_cpu_boost = true
       }
 
+      # What deployment cannot call (deploy/rollout.py), Cloud Run asks for a page before it counts as started.
+      dynamic "startup_probe" {
+        for_each = [for name, page in local.closed : page if name == each.key]
+        content {
+          period_seconds    = 1
+          timeout_seconds   = 1
+          failure_threshold = 240
+
+          http_get {
+            path = startup_probe.value
+          }
+        }
+      }
+
       dynamic "env" {
         # WORKERS and THREADS are functions-framework's own.
         for_each = merge(local.environment, each.value.environment, each.key == "console" ? local.console : {}, {

@@ -58,6 +58,8 @@ def deploy(state: dict[str, Any], name: str, flags: dict[str, str]) -> None:
         "labels": labels,
         "image": f"{flags['--image']}@sha256:{len(service['revisions']):064}",
     }
+    # What the template has and no flag changes stays.
+    made |= {"probe": probe} if (probe := service["revisions"][-1].get("probe")) else {}
     # As with gcloud, which makes up a name itself where one of these flags is given, and leaves it there.
     service["template_revision"] = revision if {"--tag", "--revision-suffix"} & set(flags) else None
     if os.environ.get("GCLOUD_BREAKS") == name:
@@ -98,8 +100,11 @@ def describe(state: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
     if kind == "revisions":
         every = [revision for service in state["services"].values() for revision in service["revisions"]]
         [found] = [revision for revision in every if revision["name"] == name]
+        container = {"image": found.get("image", "placeholder")}
+        if "probe" in found:
+            container["startupProbe"] = {"httpGet": {"path": found["probe"], "port": 8080}}
         metadata = {"name": name, "labels": found["labels"]}
-        return {"metadata": metadata, "spec": {"containers": [{"image": found.get("image", "placeholder")}]}}
+        return {"metadata": metadata, "spec": {"containers": [container]}}
     if name not in state["services"]:
         raise SystemExit(f"ERROR: (gcloud.run.services.describe) Cannot find service [{name}].")
     service = state["services"][name]

@@ -15,7 +15,7 @@ from deploy.cloud import CONTENT
 from deploy.record import Record
 from deploy.stage import FUNCTIONS
 from shared.platform.clients import storage_client
-from shared.platform.errors import Retryable
+from shared.platform.errors import Retryable, SetupError
 from shared.platform.settings import settings
 from tests import gcloud_standin
 from tests.cloud_build import PROJECT, REPOSITORY, CloudBuild
@@ -335,17 +335,33 @@ def test_a_rollback_takes_back_the_last_deployment_alone(
     assert project.serving() == {"digest": "one"}
 
 
-def test_a_service_that_cannot_be_reached_is_not_tried(
+CLOSED = "internal-and-cloud-load-balancing"
+
+
+def test_what_cannot_be_called_is_seen_to_have_started(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The API behind a load balancer."""
+    """The API behind a load balancer: Cloud Run asked it for its page, and the log says who asked."""
     state = project.cloud.state()
-    state["services"]["api"]["ingress"] = "internal-and-cloud-load-balancing"
+    state["services"]["api"]["ingress"] = CLOSED
+    state["services"]["api"]["revisions"][-1]["probe"] = "/openapi.json"
     project.cloud.store(state)
     project.run(api="new")
     assert project.trials == []
     assert project.serving() == {"api": "new"}
-    assert (
-        "api: not tried, it is not reached from here, its ingress is internal-and-cloud-load-balancing"
-        in capsys.readouterr().out
-    )
+    said = f"its ingress is {CLOSED}; api-00002-dep gave /openapi.json as it started"
+    assert capsys.readouterr().out.count(f"api: not called, it is not reached from here, {said}") == 2
+
+
+@pytest.mark.parametrize(("name", "probe"), [("api", None), ("api", "/"), ("sweep", "/sweep")])
+def test_what_cannot_be_called_and_was_not_asked_gets_no_traffic(
+    project: Project, name: str, probe: str | None
+) -> None:
+    """A revision of which nothing was seen but that it listens is not taken for one that works."""
+    state = project.cloud.state()
+    state["services"][name]["ingress"] = CLOSED
+    state["services"][name]["revisions"][-1] |= {"probe": probe} if probe else {}
+    project.cloud.store(state)
+    with pytest.raises(SetupError, match=f"{name} cannot be tried: .* terraform -chdir=infra apply"):
+        project.run(**{name: "new"})
+    assert project.serving() == {}

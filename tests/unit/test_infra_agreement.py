@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deploy import trial
 from deploy.cloud import BUILDER
 from deploy.quotas import BYTES, SIZES, needs
 from deploy.stage import FUNCTIONS as DEPLOYED
@@ -149,6 +150,16 @@ def test_environments_are_settings(run: str) -> None:
         assert read.project == PROJECT, name
         assert read.job_name == ("" if run == "no_job" else "long-job")
         assert read.job_location == "europe-west1"
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_what_deployment_cannot_call_is_asked_by_cloud_run(run: str) -> None:
+    """For the page that deployment would ask for; the others start as fast as they can."""
+    for service in of_type(run, "google_cloud_run_v2_service").values():
+        closed = service["iap_enabled"] or service["ingress"] != "INGRESS_TRAFFIC_ALL"
+        [container] = service["template"][0]["containers"]
+        probes = [probe["http_get"][0]["path"] for probe in container.get("startup_probe", [])]
+        assert probes == ([trial.PAGES[service["name"]]] if closed else []), service["name"]
 
 
 def test_metrics_leave_out_the_samples_of_deployments() -> None:
