@@ -10,6 +10,8 @@ import onnx
 from benchmarks.accuracy.systems import Scores
 from model_export.run import run_graph
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
+from shared.platform.records import SENTIMENTS
+from shared.text.directions import contradicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_POSITIVE, _NEGATIVE = SENTIMENTS.index("positive"), SENTIMENTS.index("negative")
 _READ = ("taps",)
 """Values inside the graph that a head of a corpus' own categories may read beside the embedding."""
 
 
 def run_shipped(directory: Path, texts: Sequence[str]) -> Scores:
-    """What the built model says of `texts`."""
+    """What Headrace says of `texts`: the built model, and what corrects it."""
     manifest = read_manifest(directory)
     model = onnx.load_from_string(read_verified(directory / MODEL_FILE, manifest.model))
     inside = {name for node in model.graph.node for name in node.output}
@@ -35,6 +38,9 @@ def run_shipped(directory: Path, texts: Sequence[str]) -> Scores:
     tokenizer = read_verified(directory / TOKENIZER_FILE, manifest.tokenizer)
     outputs = run_graph(model.SerializeToString(), tokenizer, texts)
     found = {name: part.astype(np.float64) for name, part in zip(names, outputs, strict=True)}
+    for outcome, text in zip(found["sentiment"], texts, strict=True):
+        if contradicts(text, outcome[_POSITIVE], outcome[_NEGATIVE]):
+            outcome[[_POSITIVE, _NEGATIVE]] = outcome[[_NEGATIVE, _POSITIVE]]
     return Scores(
         topics=found["topic"],
         action=found["action"],

@@ -12,6 +12,7 @@ from shared.documents.search import search as nearest
 from shared.inference.engine import Engine, interpret
 from shared.platform.settings import settings
 from shared.text.datapoints import assign
+from shared.text.directions import corrected
 from shared.text.figures import Context, figures_of_text
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def analyze(model: Model, asked: AnalyzeRequest) -> AnalyzeResponse:
         read = interpret(engine.manifest, outputs, row)
         names = [topic.name for topic in read.topics]
         fields: dict[str, Any] = read._asdict() | {
+            "sentiment": corrected(read.sentiment, text),
             "figures": assign(figures_of_text(text, Context()), text=text, topics=names),
             "truncated": bool(outputs.truncated[row]),
         }

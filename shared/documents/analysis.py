@@ -8,6 +8,7 @@ from shared.documents.candidates import judged
 from shared.documents.planning import as_read
 from shared.inference.engine import interpret
 from shared.platform.records import LANGUAGES, PassageResult
+from shared.text.directions import corrected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ def analyze_passages(engine: Engine, passages: Sequence[Passage]) -> Analysis:
         results.append(
             PassageResult(
                 **as_read(passage, topics),
-                sentiment=says.sentiment if says else None,
+                sentiment=corrected(says.sentiment, passage.text) if says else None,
                 topics=topics,
                 action=says.action if says else None,
                 salience=read.salience if read else None,

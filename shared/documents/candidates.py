@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from shared.inference.engine import interpret
+from shared.text.directions import corrected
 from shared.text.lists import LISTS, score
 from shared.text.standalone import standing_alone
 from shared.text.summary import candidate, stand_in
@@ -39,10 +40,11 @@ def judged(engine: Engine, results: Sequence[PassageResult]) -> tuple[list[Candi
         elif result.salience >= PROMISING or (result.sentiment and result.sentiment.label == "negative"):
             asked += [(result, text) for text in sentences]
     outputs = engine.run([text for _, text in asked])
-    read = (
-        candidate(result, text, interpret(engine.manifest, outputs, at), outputs.embedding[at])
-        for at, (result, text) in enumerate(asked)
-    )
+    read = []
+    for at, (result, text) in enumerate(asked):
+        says = interpret(engine.manifest, outputs, at)
+        says = says._replace(sentiment=corrected(says.sentiment, text))
+        read.append(candidate(result, text, says, outputs.embedding[at]))
     for _, of_passage in groupby(read, key=lambda one: one.index):
         found += _best(list(of_passage))
     return sorted(found, key=lambda one: one.index), outputs.cpu_seconds

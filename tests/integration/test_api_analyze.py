@@ -49,6 +49,12 @@ def test_each_text_is_answered_in_its_place(api: ApiServer, engine: Engine) -> N
         assert actions == pytest.approx(outputs.action[row].tolist(), abs=1e-3)
 
 
+def test_a_figure_that_rose_for_the_worse_is_negative(api: ApiServer) -> None:
+    """Though the model alone takes it for good news, at .6."""
+    [result] = api.analyze("The number of accidents at work rose to 43.").json["results"]
+    assert result["sentiment"]["label"] == "negative"
+
+
 def test_figures_of_a_text_have_their_meaning(api: ApiServer) -> None:
     """Number, unit and topic; what is no number has none."""
     one, none = api.analyze("In 2023 we emitted 4,100 t CO2 at our works.", "Nobody was hurt.").json[

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 PLAIN = "The mill lies on the river north of the town."
 BAD = "The mill lost two of its people in the spring."
+FELL = "Use of water in the mill fell by 8% in one year."
 GOOD = "The mill cut its emissions by 12% in one year."
 
 
 @dataclass
 class Reader:
-    """An engine that finds GOOD alone to matter, and to be an initiative; BAD is bad news."""
+    """An engine that finds GOOD alone to matter, and to be an initiative, BAD and FELL to be bad news."""
 
     manifest = MANIFEST
     asked: list[str] = field(default_factory=list)
@@ -31,7 +32,7 @@ class Reader:
         self.asked += texts
         is_good = np.array([[text == GOOD] for text in texts], np.float32).reshape(-1, 1)
         zeros = np.zeros((len(texts), 10), np.float32)
-        is_bad = np.array([[text == BAD] for text in texts], np.float32).reshape(-1, 1)
+        is_bad = np.array([[text in (BAD, FELL)] for text in texts], np.float32).reshape(-1, 1)
         third = np.full((len(texts), 3), 1 / 3, np.float32)
         mood = third * (1 - is_bad) + np.array([[0, 0, 1]], np.float32) * is_bad
         return Outputs(
@@ -67,6 +68,12 @@ def test_a_passage_may_have_a_second_sentence_for_another_list() -> None:
     engine = Reader()
     found, _ = judged(engine, [result(0, f"{PLAIN} {BAD} {GOOD}", ("S1",), salience=2.0)])  # type: ignore[arg-type]
     assert [one.text for one in found] == sorted([BAD, GOOD])
+
+
+def test_a_figure_that_fell_for_the_better_is_no_bad_news() -> None:
+    """Whatever the model takes it for: the sentence says what was measured and that it fell."""
+    [found], _ = judged(Reader(), [result(0, FELL, ("E3",), mood="negative", salience=2.0)])  # type: ignore[arg-type]
+    assert (found.negative, found.positive) == (0.0, 1.0)
 
 
 def test_bad_news_is_read_however_little_it_matters() -> None:

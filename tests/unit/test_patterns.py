@@ -24,6 +24,7 @@ from shared.extract.tidy import cut
 from shared.platform.errors import Rejected
 from shared.platform.tables import Figure
 from shared.text.datapoints import assign
+from shared.text.directions import direction
 from shared.text.figures import figures
 from shared.text.privacy import redact
 from shared.text.segment import SegmentLimits, segment
@@ -127,6 +128,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "redact": lambda text: redact(text, b"key"),
     "state_facts": lambda text: state_facts(_document(text)),
     "detect": detect,
+    "direction": direction,
     "figures": figures,
     "standing_alone": standing_alone,
     "own_text": own_text,
