@@ -15,7 +15,7 @@ WEIGHTS := build/weights/.downloaded
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test soak attack mutants lint accuracy screenshots bench bench-console bench-model bench-ingest bench-tables bench-datapoints bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback docs lock clean
+.PHONY: help setup run test soak attack mutants lint accuracy screenshots bench bench-console bench-model bench-ingest bench-tables bench-datapoints bench-long bench-ocr bench-digest cost sbom audit checkov model stage report deploy promote rollback destroy docs lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -111,6 +111,10 @@ promote: $(VENV)/.run ## serve what `terraform apply` has configured anew, same 
 
 rollback: $(VENV)/.run ## serve again what served before the last deployment; one: make rollback FUNCTION=ingest
 	$(BIN)/python -m deploy rollback $(FUNCTION)
+
+destroy: ## delete all that Headrace has made in a project, after asking: make destroy PROJECT=my-project
+	@test -n "$(PROJECT)" || { echo "Name the project: make destroy PROJECT=my-project"; exit 1; }
+	deploy/install destroy --project $(PROJECT)
 
 docs: $(VENV)/.dev ## write docs/settings.md
 	$(BIN)/headrace settings --markdown > docs/settings.md

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from deploy import indexes
+from deploy.installing.checks import AT_ONCE
 from tests.cloud_build import ROOT, SUBSTITUTION, substituted
 
 if TYPE_CHECKING:
@@ -125,7 +127,7 @@ def test_sources_are_sent_to_the_bucket_that_terraform_makes(page: str) -> None:
     [made] = SOURCES_BUCKET.findall((ROOT / "infra" / "build.tf").read_text())
     bucket = made.replace("${var.project}", "PROJECT").replace("${var.region}", "REGION")
     assert flags["--gcs-source-staging-dir"] == f"gs://{bucket}/builds"
-    assert flags["--region"] == flags["--substitutions"].removeprefix("_REGION=") == "REGION"
+    assert flags["--region"] == flags["--substitutions"].split(",")[0].removeprefix("_REGION=") == "REGION"
 
 
 def test_the_region_that_is_named_is_one_in_which_every_project_may_build() -> None:
@@ -142,13 +144,62 @@ def test_the_region_that_is_named_is_one_in_which_every_project_may_build() -> N
         assert set(re.findall(named, text, re.MULTILINE)) == {default}, page
 
 
-def test_who_follows_the_pages_is_signed_in_and_has_set_what_they_use() -> None:
+def by_hand() -> str:
+    """The part of docs/deploy.md that does what deploy/install does."""
+    return (ROOT / "docs/deploy.md").read_text().partition("### The same by hand")[2].partition("\n## ")[0]
+
+
+def test_commands_by_hand_have_flags_that_gcloud_has() -> None:
+    """As its reference lists them."""
+    text = re.sub(r"\$\(grep .*?\)", "", by_hand()).replace("\\\n", " ")
+    found = re.findall(r"gcloud ((?:[a-z-]+ )+)([^\n|#]*)", text)
+    assert len(found) > 10
+    for words, rest in found:
+        given = set(re.findall(r"(?<=\s)(--[a-z-]+)", f" {rest}"))
+        command = next((name for name in FLAGS["commands"] if words.startswith(f"{name} ")), None)
+        if given - set(FLAGS["wide"]):
+            assert command, words
+            assert given <= {*FLAGS["commands"][command], *FLAGS["wide"]}, (words, given)
+
+
+def test_who_follows_the_page_by_hand_is_signed_in_and_has_set_what_is_used() -> None:
     """Terraform and `headrace` take the second login; no variable is used before it is set."""
-    deploy, infra = ((ROOT / page).read_text() for page in ("docs/deploy.md", "infra/README.md"))
-    first, _, rest = deploy.partition("(../infra/README.md")
+    text = by_hand()
     for command in ("login", "application-default login", "application-default set-quota-project"):
-        assert f"gcloud auth {command}" in first
-    blocks = "".join(re.findall(r"```\n(.*?)```", first + infra + rest, re.DOTALL))
+        assert f"gcloud auth {command}" in text.partition("terraform")[0]
+    blocks = "".join(re.findall(r"```\n(.*?)```", text, re.DOTALL))
     for name in set(re.findall(r"\$([A-Z][A-Z_]+)", blocks)):
         assert re.search(rf"\b{name}=", blocks[: blocks.index(f"${name}")]), name
-    assert "docs/deploy.md#from-nothing-to-running" in (ROOT / "README.md").read_text()
+    assert "docs/deploy.md#the-same-by-hand" in (ROOT / "infra/README.md").read_text()
+
+
+def test_the_services_that_are_enabled_by_hand_are_those_of_the_list() -> None:
+    """The command on the page finds them, at most as many as one call may enable."""
+    page = (ROOT / "docs/deploy.md").read_text()
+    [command] = re.findall(r"gcloud services enable \$\((.*)\)", page)
+    found = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    apis = json.loads((ROOT / "infra/apis.json").read_text())
+    assert found.stdout.split() == [api["name"] for api in apis["apis"] if api["when"] == "always"]
+    assert len(found.stdout.split()) <= AT_ONCE
+    loop = re.findall(r"for agent in (.*); do", page)[0].split()
+    agents = [agent for agent in apis["agents"] if agent["when"] == "always"]
+    assert {
+        f"{agent['service'].split('.')[0]}:{agent['account'][17:].split('.')[0]}" for agent in agents
+    } == set(loop)
+
+
+def test_the_button_opens_cloud_shell_with_the_tutorial() -> None:
+    """Its address is the one place that names where the repository is: a fork replaces OWNER there alone."""
+    readme = (ROOT / "README.md").read_text()
+    [link] = re.findall(r"\((https://shell\.cloud\.google\.com/cloudshell/editor\?[^)]*)\)", readme)
+    parameters = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(link).query))
+    assert set(parameters) == {"cloudshell_git_repo", "cloudshell_tutorial"}
+    place = r"https://(github\.com|bitbucket\.org)/[\w.-]+/[\w.-]+"  # others Cloud Shell does not clone
+    assert re.fullmatch(place, parameters["cloudshell_git_repo"])
+    tutorial = (ROOT / parameters["cloudshell_tutorial"]).read_text()
+    assert tutorial.startswith("# ")
+    for opened, rest in re.findall(r"<(walkthrough-[a-z-]+)([^>]*)>", tutorial):
+        assert rest.endswith("/") or f"</{opened}>" in tutorial
+    owner = re.compile(r"github\.com(/|%2F)OWNER")
+    others = ("docs/deploy.md", "deploy/tutorial.md", "pyproject.toml", "CONTRIBUTING.md")
+    assert not any(owner.search((ROOT / other).read_text()) for other in others)
