@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import flask
 from flask import request
 
+from functions.console.show import file_name
 from shared.documents.catalogue import Filters, list_documents
 from shared.documents.compare import MAX_SIDES, Comparison, DatapointRow, parse_side
 from shared.documents.compare import compare as compare_sides
+from shared.documents.store import COLLECTION
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Permanent
 from shared.platform.records import DOCUMENT_ID
@@ -29,6 +31,7 @@ MAX_SIDE = 200
 MAX_OFFERED = 500
 """Newest documents whose organisations and years are offered."""
 MAX_SUGGESTED = 8
+SECONDS = 20.0
 PLANS = {
     "implemented": "Planned before, implemented now",
     "planned": "Planned before and now",
@@ -54,6 +57,7 @@ def index() -> str | tuple[str, int]:
     page = flask.render_template(
         "compare.html",
         asked=asked,
+        marked=_titles(client, asked),
         made=made,
         problem=problem,
         sides=MAX_SIDES,
@@ -69,6 +73,15 @@ def chosen() -> Response:
     """Lead to the comparison of documents that were marked in a list."""
     marked = [each for each in dict.fromkeys(request.form.getlist("id")) if re.fullmatch(DOCUMENT_ID, each)]
     return flask.redirect(flask.url_for("compare.index", side=marked[: MAX_SIDES + 1]), 303)
+
+
+def _titles(client: Any, asked: list[str]) -> dict[str, str]:  # noqa: ANN401 - untyped
+    """Return what people know the documents by that are compared, by their ids."""
+    references = [
+        client.collection(COLLECTION).document(each) for each in asked if re.fullmatch(DOCUMENT_ID, each)
+    ]
+    found = client.get_all(references, ["name", "title"], timeout=SECONDS) if references else []
+    return {each.id: each.get("title") or file_name(each.get("name")) for each in found if each.exists}
 
 
 def _years(client: Any) -> dict[str, set[int]]:  # noqa: ANN401 - untyped

@@ -107,6 +107,18 @@ def test_documents_that_were_marked_are_compared(browser: FlaskClient) -> None:
     assert answer.location == f"/compare?side={'1' * 24}&side={'0' * 24}"
 
 
+def test_documents_are_called_by_their_names(browser: FlaskClient) -> None:
+    """Nobody knows them by their ids; each can be taken out, and another side can be named."""
+    ids = [record(f"{year}.pdf", MONDAY)["id"] for year in (2024, 2025)]
+    page = browser.get("/compare", query_string={"side": [*ids, f"{NAME} 2025", *ids]}).text
+    [form] = re.findall(r'<form class="filters sides".+?</form>', page, re.DOTALL)
+    fields = re.findall(r'<input type="checkbox" name="side" value="(\w+)" checked> ([^<]+)<', form)
+    assert fields == [(ids[0], "2024"), (ids[1], "2025")] * 2
+    assert re.findall(r'list="offered" value="([^"]+)"', form) == ["Tarnholm &lt;b&gt;Fibre&lt;/b&gt; 2025"]
+    unknown = browser.get("/compare", query_string={"side": ["f" * 24, ids[0]]}).text
+    assert f'list="offered" value="{"f" * 24}"' in unknown
+
+
 def test_plans_are_looked_for_as_long_as_there_is_time(
     browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
