@@ -16,9 +16,8 @@ from cli.render import bars, passage, section
 from cli.say import say
 from shared.digests import schedules
 from shared.digests.issue import issue, request_of, verify
-from shared.digests.notify.outbox import COLLECTION as DELIVERIES
 from shared.digests.on_demand import Wanted
-from shared.digests.records import NOW
+from shared.digests.records import DELIVERIES, NOW
 from shared.digests.render import outline, words
 from shared.digests.schedules import definitions, schedule_named
 from shared.digests.store import COLLECTION, newest, read, read_file

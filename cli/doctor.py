@@ -13,16 +13,15 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http.client import HTTPException
 from itertools import chain, islice
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 from google.api_core.exceptions import FailedPrecondition, NotFound
-from google.cloud.firestore_v1.base_query import FieldFilter
 from rich.text import Text
 
 from cli.connect import (
@@ -39,20 +38,14 @@ from cli.connect import (
 )
 from cli.render import terminal
 from cli.say import print_json, say
-from functions.sweep.main import PER_TICK, SETTLED, standing_still
 from local.processes import LOW_BYTES, READY_SECONDS, accepts, port_taken
 from local.provision import PUSHES, SUBSCRIPTIONS, expected, subscriber
 from local.pubsub.names import OPEN_PUSHES
 from local.services import HOST, ON_DEMAND, SIZES
-from shared.api.keys import Scope, listed, parse_hashes, state
-from shared.digests.notify.outbox import COLLECTION as DELIVERIES
-from shared.digests.schedules import definitions
-from shared.digests.ticks import TICKS
-from shared.documents import batches
+from shared.api.findings import Finding, stored
+from shared.api.keys import parse_hashes
 from shared.documents.delegation import job_path
-from shared.documents.model import Document
-from shared.documents.replay import COLLECTION as DEAD_LETTERS
-from shared.documents.store import COLLECTION, Documents, now
+from shared.documents.store import now
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.intake.reconciliation import GRACE, lost
 from shared.platform.clients import (
@@ -69,16 +62,13 @@ from shared.platform.settings import PREFIX, TOPICS, settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from google.cloud import firestore
     from google.pubsub_v1 import Subscription
     from rich.console import Console
 
-    from shared.api.keys import Key
+    from shared.api.findings import Status
 
     Check = Callable[["Target"], Iterator["Finding"]]
 
-Status = Literal["ok", "warning", "wrong", "unknown"]
-"""Unknown: this account may not ask, or a local stack does not have it."""
 STYLES = {"ok": "green", "warning": "yellow", "wrong": "red", "unknown": "cyan"}
 INDENT = " " * 26
 COMPARED = ("topic", "ack_deadline_seconds", "filter", "message_retention_duration", "dead_letter_policy")
@@ -93,26 +83,6 @@ UPLOADS_PAGES = 10
 """Pages of the uploads bucket that are looked at."""
 UPLOADS_SHOWN = 5
 """Names of files without a document that are printed."""
-DIGESTS_SHOWN = 20
-"""Failed digests, undelivered notifications or unusable schedules that are reported, of each kind."""
-KEYS_SHOWN = 20
-KEY_ENDS_SOON = timedelta(days=14)
-KEY_UNUSED = timedelta(days=90)
-LETTERS_SINCE = timedelta(days=1)
-DIGESTS_SINCE = timedelta(days=40)
-"""For how long a failed digest or notification is reported: for a monthly one, until the next. The records
-are never deleted."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report."""
-
-    check: str
-    status: Status
-    detail: str
-    fix: str | None = None
-    """What to do: a command, or a sentence with one."""
 
 
 @dataclass(frozen=True)
@@ -441,156 +411,13 @@ def check_job(target: Target) -> Iterator[Finding]:
         yield Finding("job", "ok", f"{settings().job_name}, in {settings().job_location}")
 
 
-def check_failed(_: Target) -> Iterator[Finding]:
-    """Yield how many documents have failed."""
-    if number := _count(_documents(("state", "==", "failed"))):
-        detail = f"{_documents_have(number)} failed; headrace show says why."
-        yield Finding("failed", "warning", detail, "When the cause is gone: headrace replay --all")
-    else:
-        yield Finding("failed", "ok", "no document has failed")
-
-
-def check_dead_letters(_: Target) -> Iterator[Finding]:
-    """Yield how many messages were given up."""
-    letters = firestore_client().collection(DEAD_LETTERS)
-    total = _count(letters)
-    recent = letters.where(filter=FieldFilter("recorded_at", ">", now() - LETTERS_SINCE))
-    if number := _count(recent):
-        [newest] = recent.order_by("recorded_at", direction="DESCENDING").limit(1).get(**LIMITS)
-        letter = newest.to_dict() or {}
-        detail = f"{number} in the last day, {total} in all; the newest: {letter['reason']['message']}"
-        fix = letter["replay"] and f"When the cause is gone: {letter['replay']}"
-        yield Finding("dead letters", "warning", detail, fix or letter["reason"]["hint"])
-    else:
-        yield Finding("dead letters", "ok", f"none in the last day, {total} in all")
-
-
-def check_standing_still(_: Target) -> Iterator[Finding]:
-    """Yield each document that the next sweep will recover: its lease has expired, or no batch moves."""
-    candidates = map(Document.model_validate, standing_still(Documents(firestore_client())))
-    still = [document for document in candidates if not _moves(document)]
-    for document in still[:PER_TICK]:
-        if document.lease:
-            why = f"its lease ended {_seconds_since(document.lease.expires_at)} ago, and was not taken over"
-        else:
-            why = f"no batch of it has moved for {_seconds_since(document.updated_at)}"
-        recovered = f"the sweep has recovered it {document.recovery.attempts} times"
-        detail = f"{document.id} ({document.name}): {why}; {recovered}."
-        fix = f"The next sweep recovers it; if that does not help: headrace replay {document.id}"
-        yield Finding("standing still", "wrong", detail, fix)
-    if not still:
-        yield Finding("standing still", "ok", "no document stands still")
-
-
-def _moves(document: Document) -> bool:
-    """Return whether a batch of the run was written lately, which the document does not say."""
-    if document.state == "extracting":
-        return False
-    reference = Documents(firestore_client()).reference(document.id)
-    times = [record["updated_at"] for record in batches.records(reference, document.run)]
-    return bool(times) and max(times) > now() - timedelta(seconds=settings().sweep_patience)
-
-
-def check_announced(_: Target) -> Iterator[Finding]:
-    """Yield how many results were not announced."""
-    waiting = _documents(("results_pending", "==", True), ("updated_at", "<", now() - SETTLED))
-    if number := _count(waiting):
-        detail = f"{_documents_have(number)} ended more than a minute ago and not announced."
-        yield Finding("results", "wrong", detail, "The next sweep announces them.")
-    else:
-        yield Finding("results", "ok", "every result was announced")
-
-
-def check_models_of_results(target: Target) -> Iterator[Finding]:
-    """Yield how many results are of another model than the one here, or the job's."""
+def check_stored(target: Target) -> Iterator[Finding]:
+    """Yield what documents, messages, digests and keys need, as the console shows it."""
     try:
         digest = settings().model_digest or read_manifest(target.model).digest
     except SetupError:
-        return  # said by the check of the model
-    completed = ("state", "==", "completed")
-    models = [digest, settings().job_model_digest or digest]
-    total, same = _count(_documents(completed)), _count(_documents(completed, ("model", "in", models)))
-    if total == same:
-        yield Finding("model of results", "ok", f"all {total} results are of the model {digest[:12]}…")
-        return
-    detail = f"{total - same} of {total} results are of another model; search needs the same encoder."
-    fix = "To analyze them again: headrace backfill (docs/jobs.md)"
-    yield Finding("model of results", "warning", detail, fix)
-
-
-def check_schedules(_: Target) -> Iterator[Finding]:
-    """Yield every schedule that cannot be used, or how many can."""
-    try:
-        defined = definitions(firestore_client())
-    except SetupError as error:
-        yield Finding("schedules", "wrong", error.message, "See docs/digests.md")
-        return
-    for problem in defined.problems[:DIGESTS_SHOWN]:
-        detail = f"{problem.name} of {problem.source} makes no digests: {problem.message}"
-        yield Finding("schedules", "wrong", detail, "Correct it; docs/digests.md says what its fields may be")
-    if not defined.problems:
-        yield Finding("schedules", "ok", f"{len(defined.schedules)} can be used")
-
-
-def check_digests(_: Target) -> Iterator[Finding]:
-    """Yield the recent digests that could not be made, the newest first."""
-    names = [snapshot.id for snapshot in _recent(firestore_client().collection(TICKS), "failed", "slot")]
-    if not names:
-        yield Finding("digests", "ok", f"none failed in the last {DIGESTS_SINCE.days} days")
-        return
-    others = " and others before these" if names[DIGESTS_SHOWN:] else ""
-    detail = f"could not be made: {', '.join(names[:DIGESTS_SHOWN])}{others}; see the log of digest"
-    fix = "When the cause is gone, for the same documents: headrace digest --schedule NAME --since SPAN"
-    yield Finding("digests", "warning", detail, fix)
-
-
-def check_notified(_: Target) -> Iterator[Finding]:
-    """Yield the recent notifications that were given up."""
-    undelivered = _recent(firestore_client().collection_group(DELIVERIES), "undelivered", "next_at")
-    if not undelivered:
-        detail = f"no message about a digest was given up in the last {DIGESTS_SINCE.days} days"
-        yield Finding("notified", "ok", detail)
-        return
-    newest = undelivered[0].to_dict() or {}
-    digest = undelivered[0].reference.path.split("/")[1]
-    many = f"{DIGESTS_SHOWN} or more" if undelivered[DIGESTS_SHOWN:] else str(len(undelivered))
-    days = max((now() - newest["next_at"]).days, 0)  # it is when the attempt's lease would have ended
-    detail = f"messages that were given up: {many}; the newest, {days} days ago, of {digest}"
-    yield Finding("notified", "warning", f"{detail}: {newest['reason']}", "headrace digest list")
-
-
-def check_keys(_: Target) -> Iterator[Finding]:
-    """Yield each key that needs its owner: one that ends soon, is not used, or may do everything for ever."""
-    moment = now()
-    valid = [key for key in listed(firestore_client()) if state(key, moment) == "valid"]
-    findings = [finding for key in valid if (finding := _concern(key, moment))]
-    yield from findings[:KEYS_SHOWN]
-    if not findings:
-        yield Finding("keys", "ok", f"{len(valid)} can be used, besides the first")
-
-
-def _concern(key: Key, moment: datetime) -> Finding | None:
-    """Return the first thing to do about a valid key."""
-    named = f"{key.id} ({key.name})"
-    if key.expires_at and key.expires_at - moment < KEY_ENDS_SOON:
-        detail = f"{named} expires on {key.expires_at:%Y-%m-%d}."
-        return Finding("keys", "warning", detail, f"headrace keys rotate {key.id}")
-    if moment - (key.used_at or key.created_at or moment) > KEY_UNUSED:
-        since = f"since {key.used_at:%Y-%m-%d}" if key.used_at else "ever"
-        detail = f"{named} has not been used {since}."
-        return Finding("keys", "warning", detail, f"If nobody needs it: headrace keys revoke {key.id}")
-    if set(key.scopes) == set(Scope) and key.expires_at is None:
-        detail = f"{named} has every scope and never expires."
-        fix = f"headrace keys make NAME --scope ... --expires 90d, then: headrace keys revoke {key.id}"
-        return Finding("keys", "warning", detail, fix)
-    return None
-
-
-def _recent(query: Any, state: str, moment: str) -> list[Any]:  # noqa: ANN401 - a collection, or a group
-    """Return the newest records in this state, one more than are reported; `moment` is their time's field."""
-    chosen = query.where(filter=FieldFilter("state", "==", state))
-    chosen = chosen.where(filter=FieldFilter(moment, ">", now() - DIGESTS_SINCE))
-    return list(chosen.order_by(moment, direction="DESCENDING").limit(DIGESTS_SHOWN + 1).get(**LIMITS))
+        digest = None  # said by the check of the model
+    yield from stored(firestore_client(), digest)
 
 
 def check_uploads(_: Target) -> Iterator[Finding]:
@@ -618,28 +445,6 @@ def check_uploads(_: Target) -> Iterator[Finding]:
     yield Finding("uploads", "wrong", detail, fix)
 
 
-def _documents(*conditions: tuple[str, str, object]) -> firestore.Query:
-    query: Any = firestore_client().collection(COLLECTION)
-    for field, operator, value in conditions:
-        query = query.where(filter=FieldFilter(field, operator, value))
-    chosen: firestore.Query = query
-    return chosen
-
-
-def _count(query: firestore.Query | firestore.CollectionReference) -> int:
-    counting: Any = query.count()  # annotated as if its get() were asynchronous
-    [[counted]] = counting.get(**LIMITS)
-    return int(counted.value)
-
-
-def _documents_have(number: int) -> str:
-    return "1 document has" if number == 1 else f"{number} documents have"
-
-
-def _seconds_since(moment: datetime) -> str:
-    return f"{(now() - moment).total_seconds():.0f} s"
-
-
 CHECKS: dict[str, tuple[Check, ...]] = {
     "model": (check_model,),
     "processes": (check_processes,),
@@ -649,11 +454,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     "Cloud Storage": (check_buckets,),
     "Pub/Sub": (check_topics, check_subscriptions),
     "Cloud Run": (check_job,),
-    "Firestore": (
-        *(check_failed, check_dead_letters, check_standing_still, check_announced),
-        *(check_models_of_results, check_schedules, check_digests, check_notified),
-        check_keys,
-    ),
+    "Firestore": (check_stored,),
     "uploads": (check_uploads,),
 }
 """The checks by the service that they ask; one that does not answer ends its checks, and no others."""

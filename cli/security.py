@@ -19,8 +19,9 @@ from google.cloud.run_v2 import IngressTraffic, Job, Revision, Service
 from google.cloud.secretmanager_v1 import SecretVersion
 
 from cli.connect import CALL_SECONDS, LIMITS, region, shares, short
-from cli.doctor import Finding, Target, find_target, guarded
+from cli.doctor import Target, find_target, guarded
 from local.services import SIZES
+from shared.api.findings import Finding
 from shared.documents.store import now
 from shared.platform.clients import jobs, publisher, secrets, storage_client
 from shared.platform.settings import TOPICS, settings
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from google.cloud.iam_admin_v1 import ServiceAccountKey
 
-    from cli.doctor import Status
+    from shared.api.findings import Status
 
     Run = Service | Job | Revision
 

@@ -11,23 +11,22 @@ from functions.console.app import needs
 from shared.api.keys import Scope
 from shared.documents.catalogue import ROW, Filters, count, list_documents
 from shared.documents.replay import dead_letters, replay_letter
-from shared.documents.store import COLLECTION, now
+from shared.documents.store import select
 from shared.platform.clients import firestore_client
+from shared.platform.logs import get_logger
 from shared.platform.records import TERMINAL, State
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from google.cloud import firestore
     from werkzeug.wrappers import Response
+
+    from shared.api.findings import Finding
 
 TITLE = "Operations"
 WORKING: tuple[State, ...] = ("extracting", "analyzing", "delegated")
 LISTED = 20
 LETTERS = 30
-SLOW_SECONDS = 900.0
-"""Age from which a document under way is worth a look: sweep examines it then."""
 SECONDS = 20.0
 
 pages = flask.Blueprint("operations", __name__, url_prefix="/operations")
@@ -44,6 +43,7 @@ def index() -> str:
     working = [row for state in WORKING if counts[state] for row in _oldest(client, state)]
     oldest = min((row["timings"]["uploaded_at"] for row in working), default=None)
     letters = dead_letters(client, limit=LETTERS)
+    model = _model()
     return flask.render_template(
         "operations.html",
         counts=counts,
@@ -52,9 +52,9 @@ def index() -> str:
         letters=letters.dead_letters,
         more=letters.next_page_token is not None,
         failed=list_documents(client, Filters(state="failed"), limit=LISTED).rows,
-        model=_model(),
+        model=model,
         models=_models(client),
-        findings=findings(counts, oldest, sum(not each.replayed_at for each in letters.dead_letters)),
+        findings=findings(client, settings().model_digest or (model or {}).get("digest")),
     )
 
 
@@ -66,24 +66,24 @@ def replay(identifier: str) -> Response:
     return flask.redirect("/operations", 303)
 
 
-def findings(counts: dict[State, int], oldest: datetime | None, letters: int) -> list[tuple[str, str]]:
-    """Return what somebody should look at, and what to do; none: all is well."""
+def findings(client: firestore.Client, digest: str | None) -> list[Finding]:
+    """Return what somebody should look at, and what to do, as `headrace doctor` does; none: all is well."""
+    from google.api_core.exceptions import GoogleAPIError
+
+    from shared.api.findings import Finding, stored
+
     found = []
-    if oldest is not None and (now() - oldest).total_seconds() > SLOW_SECONDS:
-        found.append(
-            ("A document has been under way for long.", "It is recovered by itself; see the log if it stays.")
-        )
-    if counts["failed"]:
-        found.append((f"Documents failed: {counts['failed']:,}.", "Read why below, then analyze them again."))
-    if letters:
-        found.append((f"Messages given up: {letters:,}.", "Replay them below, once their cause is gone."))
+    try:
+        found += [each for each in stored(client, digest) if each.status != "ok"]
+    except GoogleAPIError as error:
+        get_logger("console").warning("a check could not ask", error=error)
+        detail = "Not everything could be asked."
+        found.append(Finding("Firestore", "unknown", detail, "See the console's log."))
     return found
 
 
 def _oldest(client: firestore.Client, state: str) -> list[dict[str, Any]]:
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query = client.collection(COLLECTION).where(filter=FieldFilter("state", "==", state))
+    query = select(client, ("state", "==", state))
     found = query.order_by("timings.uploaded_at").select([*ROW, "timings"]).limit(LISTED).get(timeout=SECONDS)
     return [row for each in found if (row := each.to_dict()) and row["state"] not in TERMINAL]
 

@@ -6,38 +6,31 @@ Every step is bounded and may be repeated; what one tick leaves, the next one ta
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import functions_framework
-from google.cloud.firestore_v1.base_query import FieldFilter
 
 from shared.digests.store import complete, erase, unwritten
 from shared.documents.completion import announce, purge, remove_stale
 from shared.documents.delegation import is_being_read
 from shared.documents.erasure import seen
 from shared.documents.model import Document
-from shared.documents.recovery import recover
-from shared.documents.store import COLLECTION, Documents, now
+from shared.documents.recovery import SETTLED, read_some, recover, standing_still
+from shared.documents.store import Documents, now, select
 from shared.intake.reconciliation import reconcile
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Superseded
 from shared.platform.logs import get_logger
 from shared.platform.pubsub import Push, answer
 from shared.platform.retry import is_transient
-from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
+    from datetime import timedelta
 
     from flask import Request
-    from google.cloud import firestore
 
-SETTLED = timedelta(seconds=60)
-"""Age after which a step that its own process should have done is done here."""
-PER_TICK = 50
-"""Documents of each kind that one tick looks at."""
 MAX_OUTAGES = 3
 """Transient errors after which a round ends: each may have taken as long as a transaction is tried."""
 
@@ -56,14 +49,16 @@ def on_tick(push: Push) -> None:
     """
     documents = Documents(firestore_client())
     this = _Round()
-    this.documents("recovered", standing_still(documents), partial(recover, documents))
-    unheard = _where(documents, ("results_pending", "==", True), ("updated_at", "<", now() - SETTLED))
+    this.documents("recovered", standing_still(documents.client), partial(recover, documents))
+    unheard = read_some(
+        documents.client, ("results_pending", "==", True), ("updated_at", "<", now() - SETTLED)
+    )
     this.documents("announced", unheard, partial(announce, documents))
-    left = _where(documents, ("purge_pending", "==", True), ("updated_at", "<", now() - SETTLED))
+    left = read_some(documents.client, ("purge_pending", "==", True), ("updated_at", "<", now() - SETTLED))
     this.documents("purged", left, lambda document: purge(documents, document.id))
-    replaced = _where(documents, ("stale_artefacts", "==", True))
+    replaced = read_some(documents.client, ("stale_artefacts", "==", True))
     this.documents("artefacts", replaced, lambda document: remove_stale(documents, document.id))
-    expired = _where(documents, ("expires_at", "<", now()))
+    expired = read_some(documents.client, ("expires_at", "<", now()))
     this.documents("expired", expired, partial(expire, documents))
     at_once = push.attributes.get("reconcile") == "now"
     this.attempt("notified", partial(reconcile, documents.client, at_once=at_once))
@@ -132,29 +127,10 @@ class _Round:
             self.done[kind] += 1 if count is None else count
 
 
-def standing_still(documents: Documents) -> Iterator[dict[str, Any]]:
-    """Documents whose lease has expired, and documents of which no batch has moved for a while."""
-    moment = now()
-    grace = timedelta(seconds=settings().sweep_grace)
-    yield from _where(documents, ("state", "==", "extracting"), ("lease.expires_at", "<", moment - grace))
-    patience = timedelta(seconds=settings().sweep_patience)
-    for state in ("analyzing", "delegated"):
-        yield from _where(documents, ("state", "==", state), ("updated_at", "<", moment - patience))
-
-
 def oldest_unfinished(documents: Documents) -> float:
     """Seconds since the oldest unfinished document was uploaded; 0 where all have ended."""
-    unfinished = documents.client.collection(COLLECTION).where(
-        filter=FieldFilter("state", "in", ["extracting", "analyzing", "delegated"])
-    )
+    unfinished = select(documents.client, ("state", "in", ["extracting", "analyzing", "delegated"]))
     for snapshot in unfinished.order_by("timings.uploaded_at").limit(1).stream():
         waited: timedelta = now() - snapshot.get("timings.uploaded_at")
         return round(waited.total_seconds(), 1)
     return 0.0
-
-
-def _where(documents: Documents, *conditions: tuple[str, str, object]) -> list[dict[str, Any]]:
-    query: firestore.Query = documents.client.collection(COLLECTION).limit(PER_TICK)
-    for field, operator, value in conditions:
-        query = query.where(filter=FieldFilter(field, operator, value))
-    return [snapshot.to_dict() or {} for snapshot in query.stream()]

@@ -19,6 +19,8 @@ Sorted = Annotated[dict[K, V], AfterValidator(lambda given: dict(sorted(given.it
 FollowStatus = Literal["implemented", "planned", "vanished"]
 
 
+DELIVERIES = "deliveries"
+"""Of each digest: its notifications, one for each target."""
 NOW = "now"
 """Stands for the schedule of a digest that was asked for; no schedule may have this name."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from shared.documents import artefacts, batches
 from shared.documents.completion import finish
 from shared.documents.delegation import carry_on, is_running
 from shared.documents.model import Recovery
-from shared.documents.store import now
+from shared.documents.store import now, select
 from shared.documents.transitions import check_open, release
 from shared.documents.uploads import notify_all, upload_of
 from shared.platform.errors import Superseded
@@ -17,12 +18,35 @@ from shared.platform.records import ErrorInfo
 from shared.platform.settings import BATCHES, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.cloud import firestore
+
     from shared.documents.model import Document
     from shared.documents.store import Documents
     from shared.platform.transaction import ShortTransaction
 
+SETTLED = timedelta(seconds=60)
+"""Age after which a step that its own process should have done is done by a sweep."""
+PER_TICK = 50
+"""Documents of each kind that one sweep looks at."""
 _PAGES = 1_000_000
 """More than any document has."""
+
+
+def read_some(client: firestore.Client, *conditions: tuple[str, str, object]) -> list[dict[str, Any]]:
+    """Return `PER_TICK` documents at most that meet each condition."""
+    return [snapshot.to_dict() or {} for snapshot in select(client, *conditions).limit(PER_TICK).stream()]
+
+
+def standing_still(client: firestore.Client) -> Iterator[dict[str, Any]]:
+    """Yield documents whose lease has expired, and documents of which no batch has moved for a while."""
+    moment = now()
+    grace = timedelta(seconds=settings().sweep_grace)
+    yield from read_some(client, ("state", "==", "extracting"), ("lease.expires_at", "<", moment - grace))
+    patience = timedelta(seconds=settings().sweep_patience)
+    for state in ("analyzing", "delegated"):
+        yield from read_some(client, ("state", "==", state), ("updated_at", "<", moment - patience))
 
 
 def recover(documents: Documents, document: Document) -> None:

@@ -71,6 +71,17 @@ def run_record(reference: firestore.DocumentReference, run: int) -> firestore.Do
     return record
 
 
+def select(client: firestore.Client, *conditions: tuple[str, str, object]) -> firestore.Query:
+    """Return the query of documents that meet each condition: field, operator, value."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    query: Any = client.collection(COLLECTION)
+    for field, operator, value in conditions:
+        query = query.where(filter=FieldFilter(field, operator, value))
+    chosen: firestore.Query = query
+    return chosen
+
+
 def in_pages(query: Any, size: int) -> Iterator[list[Any]]:  # noqa: ANN401 - the client's query is untyped
     """Yield the snapshots of a query in pages: one long stream would break off if it is read slowly."""
     page_query = query.limit(size)

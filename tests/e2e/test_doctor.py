@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli.doctor import Finding
+    from shared.api.findings import Finding
 
 pytestmark = pytest.mark.usefixtures("clients")
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli.doctor import DIGESTS_SINCE, Target, check_digests, check_notified, check_schedules
+from shared.api.findings import DIGESTS_SINCE, check_digests, check_notified, check_schedules
 from shared.platform.clients import firestore_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.usefixtures("clients")
-TARGET = Target(Path("none"), Path("none"), None, cloud=False)
 LAST_DAY = datetime.now(UTC) - timedelta(days=1)
 
 
@@ -35,7 +33,8 @@ UNDELIVERED: dict[str, Any] = {"state": "undelivered", "next_at": LAST_DAY, "rea
 
 def test_where_nothing_is_wrong_it_says_so() -> None:
     """One line each."""
-    found = [*check_schedules(TARGET), *check_digests(TARGET), *check_notified(TARGET)]
+    client = firestore_client()
+    found = [*check_schedules(client), *check_digests(client), *check_notified(client)]
     assert [finding.check for finding in found] == ["schedules", "digests", "notified"]
     assert {finding.status for finding in found} == {"ok"}
 
@@ -44,7 +43,7 @@ def test_where_nothing_is_wrong_it_says_so() -> None:
 @pytest.mark.usefixtures("stored")
 def test_a_schedule_that_cannot_be_used_is_named() -> None:
     """With where it stands, and what is wrong with it."""
-    [finding] = check_schedules(TARGET)
+    [finding] = check_schedules(firestore_client())
     assert finding.status == "wrong"
     assert "nightly of Firestore" in finding.detail
 
@@ -53,7 +52,7 @@ def test_a_schedule_that_cannot_be_used_is_named() -> None:
 @pytest.mark.usefixtures("stored")
 def test_a_digest_that_could_not_be_made_is_named() -> None:
     """With what makes one of the same documents."""
-    [finding] = check_digests(TARGET)
+    [finding] = check_digests(firestore_client())
     assert finding.status == "warning"
     assert "weekly-20200106T0800Z" in finding.detail
     assert "headrace digest" in (finding.fix or "")
@@ -69,7 +68,7 @@ def test_a_message_that_was_given_up_is_counted() -> None:
     references = [firestore_client().document(f"digests/weekly-{name}/deliveries/0") for name in records]
     for reference, fields in zip(references, records.values(), strict=True):
         reference.set(fields)
-    [finding] = check_notified(TARGET)
+    [finding] = check_notified(firestore_client())
     for reference in references:
         reference.delete()
     assert finding.status == "warning"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from google.cloud.secretmanager_v1 import Replication, Secret
 
-from shared.digests.notify import enqueue, notify_pending, outbox, webhooks
+from shared.digests.notify import enqueue, notify_pending, webhooks
 from shared.digests.notify.outbox import Delivery
+from shared.digests.records import DELIVERIES
 from shared.digests.schedules import Email, Webhook
 from shared.digests.store import COLLECTION, to_fields
 from shared.documents.store import Documents
@@ -75,7 +76,7 @@ def emptied() -> Iterator[firestore.Client]:
     clients.secret.cache_clear()
     settings.cache_clear()
     yield clients.firestore_client()
-    for group in (COLLECTION, outbox.COLLECTION):
+    for group in (COLLECTION, DELIVERIES):
         for known in clients.firestore_client().collection_group(group).stream():
             known.reference.delete()
 
@@ -111,7 +112,7 @@ def issue(client: firestore.Client, *targets: Target, identifier: str = "weekly-
 
 
 def deliveries(client: firestore.Client, identifier: str = "weekly-20261123") -> list[Delivery]:
-    found = client.collection(COLLECTION).document(identifier).collection(outbox.COLLECTION).stream()
+    found = client.collection(COLLECTION).document(identifier).collection(DELIVERIES).stream()
     ordered = sorted(found, key=lambda snapshot: int(snapshot.id))
     return [Delivery.model_validate(snapshot.to_dict()) for snapshot in ordered]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
-from cli.doctor import KEY_ENDS_SOON, KEY_UNUSED, Target, check_keys
 from cli.main import headrace
+from shared.api.findings import KEY_ENDS_SOON, KEY_UNUSED, check_keys
 from shared.api.keys import (
     COLLECTION,
     Scope,
@@ -187,7 +186,7 @@ def test_the_doctor_names_keys_that_need_their_owner(fields: dict[str, object], 
     """Those that end soon, that nobody uses, that may do everything for ever; not those that are over."""
     make(firestore_client(), "examined", (Scope.READ,))
     change("examined", **fields)
-    found = list(check_keys(Target(Path(), Path(), None, cloud=False)))
+    found = list(check_keys(firestore_client()))
     concerning = [finding for finding in found if "(examined)" in finding.detail]
     assert [finding.status for finding in concerning] == (["warning"] if fix else [])
     assert all(f"headrace keys {fix}" in (finding.fix or "") for finding in concerning)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.api_core.exceptions import FailedPrecondition
 
+from shared.api import findings
 from shared.documents.store import now
 from shared.platform.clients import firestore_client, publisher
+from shared.platform.lease import Lease
 from shared.platform.settings import TICKS, settings
 from tests.documents import made
 from tests.integration.console_browser import signed_in
@@ -159,12 +163,30 @@ def test_digests_are_made_on_request(browser: FlaskClient) -> None:
     assert "There is no schedule none" in refused.text
 
 
-def test_operations_show_what_stands_still(browser: FlaskClient) -> None:
-    """With how long, and what to do about what failed."""
-    put(903, name="slow.pdf", state="extracting")
+def test_operations_show_what_the_doctor_finds(browser: FlaskClient) -> None:
+    """The same lines, with what to do about each, and what is well left out."""
+    lost = Lease(token=1, holder="h", expires_at=now() - timedelta(hours=2))
+    put(903, name="slow.pdf", state="extracting", lease=lost)
     error = {"code": "c", "message": "It broke.", "hint": "Mend it."}
     put(904, name="broken.pdf", state="failed", error=error)
-    page = browser.get("/operations").text
-    assert "under way for long" in page
-    assert "slow.pdf" in page
+    page = html.unescape(browser.get("/operations").text)
     assert "Mend it." in page
+    found = [each for each in findings.stored(firestore_client(), None) if each.status != "ok"]
+    assert {"failed", "standing still"} <= {each.check for each in found}
+    for each in found:
+        assert each.detail.split(" ago")[0] in page
+        assert each.fix is None or each.fix in page
+
+
+def test_operations_are_shown_where_a_check_cannot_ask(
+    browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while an index is being built: what could be asked is shown, and that something could not."""
+
+    def unready(_: object) -> None:
+        raise FailedPrecondition("The query requires an index.")  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(findings, "check_notified", unready)
+    answer = browser.get("/operations")
+    assert answer.status_code == HTTPStatus.OK
+    assert "Not everything could be asked." in answer.text

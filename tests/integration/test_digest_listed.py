@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 import cli.digest
-import cli.doctor
 from cli.digest import listing, make, show_listing
-from cli.doctor import DIGESTS_SHOWN, DIGESTS_SINCE, Target, check_digests, check_notified
+from shared.api.findings import DIGESTS_SHOWN, DIGESTS_SINCE, check_digests, check_notified
 from shared.digests.store import COLLECTION as DIGESTS
 from shared.digests.store import to_fields
 from shared.digests.ticks import TICKS
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
     from tests.integration.pubsub_server import LocalServer
 
 
-TARGET = Target(Path("none"), Path("none"), None, cloud=False)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     with firestore(tmp_path_factory.mktemp("firestore")) as running:
@@ -41,8 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 def store(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The database that the commands ask."""
     with fresh(server) as store:
-        for module in (cli.digest, cli.doctor):
-            monkeypatch.setattr(module, "firestore_client", lambda: store.client)
+        monkeypatch.setattr(cli.digest, "firestore_client", lambda: store.client)
         yield store
 
 
@@ -51,13 +45,13 @@ def test_the_doctor_names_the_newest_that_failed(store: Store) -> None:
     moment = now()
     ticks = store.client.collection(TICKS)
     ticks.document("a-long-ago").set({"state": "failed", "slot": moment - DIGESTS_SINCE - timedelta(days=1)})
-    [finding] = check_digests(TARGET)
+    [finding] = check_digests(store.client)
     assert finding.status == "ok"
     for at in range(DIGESTS_SHOWN):
         ticks.document(f"a-{at:02}").set({"state": "failed", "slot": moment - timedelta(days=2, hours=at)})
     ticks.document("weekly-new").set({"state": "failed", "slot": moment - timedelta(days=1)})
     ticks.document("done").set({"state": "done", "slot": moment})
-    [finding] = check_digests(TARGET)
+    [finding] = check_digests(store.client)
     assert finding.status == "warning"
     named = [f"a-{at:02}" for at in range(DIGESTS_SHOWN - 1)]
     assert f"made: {', '.join(['weekly-new', *named])} and others before these;" in finding.detail
@@ -72,18 +66,18 @@ def test_the_doctor_counts_the_messages_given_up_of_late(store: Store) -> None:
         store.client.document(f"digests/{digest}/deliveries/0").set(fields)
 
     give_up("long-ago", moment - DIGESTS_SINCE - timedelta(days=1))
-    [finding] = check_notified(TARGET)
+    [finding] = check_notified(store.client)
     assert finding.status == "ok"
     give_up("newest", moment + timedelta(minutes=5))  # the lease of its last attempt
-    [finding] = check_notified(TARGET)
+    [finding] = check_notified(store.client)
     assert finding.status == "warning"
     assert "given up: 1; the newest, 0 days ago, of newest: no server for newest" in finding.detail
     for at in range(1, DIGESTS_SHOWN):
         give_up(f"weekly-{at}", moment - timedelta(days=at))
-    [finding] = check_notified(TARGET)
+    [finding] = check_notified(store.client)
     assert f"given up: {DIGESTS_SHOWN};" in finding.detail
     give_up("weekly-more", moment - timedelta(days=1))
-    [finding] = check_notified(TARGET)
+    [finding] = check_notified(store.client)
     assert f"given up: {DIGESTS_SHOWN} or more;" in finding.detail
 
 

@@ -16,6 +16,7 @@ import pytest
 from shared.digests.exchange import Later
 from shared.digests.notify import notify_pending, outbox
 from shared.digests.notify.outbox import LEASE_SECONDS, MAX_ATTEMPTS, PER_CALL
+from shared.digests.records import DELIVERIES
 from shared.digests.store import COLLECTION
 from shared.platform.errors import Permanent
 from shared.platform.settings import settings
@@ -99,7 +100,7 @@ def test_one_that_fails_does_not_hold_up_the_others(client: firestore.Client, kn
         patch.setenv("HEADRACE_SMTP_PORT", "1")
         settings.cache_clear()
         issue(client, WEBHOOK, MAIL, name_webhook(slow.port), name_webhook(good.port))
-        broken = client.collection(COLLECTION).document("broken").collection(outbox.COLLECTION).document("0")
+        broken = client.collection(COLLECTION).document("broken").collection(DELIVERIES).document("0")
         broken.set({"state": "pending", "next_at": datetime(2026, 1, 1, tzinfo=UTC), "target": 7})
         assert notify(client) == 1
         assert len(good.heard) == 1

@@ -16,6 +16,7 @@ from shared.documents.corrected import PassageChange
 from shared.documents.corrections import correct
 from shared.documents.erasure import seen
 from shared.documents.model import Document
+from shared.documents.recovery import read_some
 from shared.documents.store import document_id, now
 from shared.platform.clients import firestore_client, storage_client
 from shared.platform.errors import HeadraceError, Superseded
@@ -72,7 +73,7 @@ def test_what_was_uploaded_again_since_it_was_listed_is_kept(monkeypatch: pytest
     past = now().replace(year=2020)
     for one in (document, expired):
         reference(one).update({"expires_at": past})
-    listed, where = [], sweeping._where
+    listed, where = [], read_some
 
     def then_it_comes_again(*of: Any) -> list[dict[str, Any]]:
         found = where(*of)
@@ -81,7 +82,7 @@ def test_what_was_uploaded_again_since_it_was_listed_is_kept(monkeypatch: pytest
             life.claim(2)
         return found
 
-    monkeypatch.setattr(sweeping, "_where", then_it_comes_again)
+    monkeypatch.setattr(sweeping, "read_some", then_it_comes_again)
     tick()
     assert {one["id"] for one in listed} == {document, expired}
     assert record(expired) == {}

@@ -75,20 +75,20 @@ _CATALOGUE = [
 _RUN = Query("passages", ("run",), order="index")
 
 QUERIES: dict[str, list[Query]] = {
-    "cli.doctor:_recent": [
+    "shared.api.findings:_recent": [
         Query("ticks", ("state",), order="slot", descending=True),
         Query("deliveries", ("state",), order="next_at", descending=True, group=True),
     ],
-    "cli.doctor:check_notified": [
+    "shared.api.findings:check_notified": [
         Query("deliveries", ("state",), order="next_at", descending=True, group=True)
     ],
-    "cli.doctor:check_dead_letters": [
+    "shared.api.findings:check_dead_letters": [
         Query("dead_letters", order="recorded_at"),
         Query("dead_letters", order="recorded_at", descending=True),
     ],
-    "cli.doctor:check_failed": [Query("documents", ("state",))],
-    "cli.doctor:check_models_of_results": [Query("documents", ("state", "model"))],
-    "cli.doctor:check_announced": [_TICK[0]],
+    "shared.api.findings:check_failed": [Query("documents", ("state",))],
+    "shared.api.findings:check_models_of_results": [Query("documents", ("state", "model"))],
+    "shared.api.findings:check_announced": [_TICK[0]],
     "shared.api.erasing:_erase_results": [
         Query("digests", contains="quoted"),
         Query("documents", ("sha256",)),
@@ -106,7 +106,7 @@ QUERIES: dict[str, list[Query]] = {
     "deploy.trial:clear": [Query("documents", order="name"), Query("dead_letters", ("function",))],
     "functions.sweep.main:oldest_unfinished": [Query("documents", ("state",), order="timings.uploaded_at")],
     "functions.sweep.main:on_tick": _TICK,
-    "functions.sweep.main:standing_still": [
+    "shared.documents.recovery:standing_still": [
         Query("documents", ("state",), order="lease.expires_at"),
         Query("documents", ("state",), order="updated_at"),
     ],
@@ -179,8 +179,7 @@ QUERIES: dict[str, list[Query]] = {
 }
 
 HELPERS = {
-    "cli.doctor:_documents",
-    "functions.sweep.main:_where",
+    "shared.documents.store:select",
     "shared.digests.compute.rows:Rows._query",
     "shared.digests.compute.rows:Rows.range",
     "shared.digests.compute.rows:between",

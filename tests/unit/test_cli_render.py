@@ -10,13 +10,14 @@ import unicodedata
 import pytest
 
 from cli import digest as making
-from cli.doctor import Finding, report
+from cli.doctor import report
 from cli.main import main
 from cli.render import SHOWN_EVIDENCE, _states, full, print_answer, print_figures, print_hits, table, terminal
 from cli.results import Dropped, Progress
 from cli.say import HIDDEN, UNSAFE, escape, print_json
 from shared.api.ask import NO_MODEL, Answer, Evidence, Said
 from shared.api.assistants import Source
+from shared.api.findings import Finding
 from shared.digests.render.words import BIDI
 from shared.digests.render.words import HIDDEN as CATEGORIES
 from shared.documents.views import document_view

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli.doctor import Finding
+    from shared.api.findings import Finding
 
 NAME = "projects/my-project/locations/europe-west4/services/ingest"
 DEPLOYED = {

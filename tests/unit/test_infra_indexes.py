@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.digests.notify.outbox import COLLECTION as DELIVERIES
+from shared.digests.records import DELIVERIES
 from tests.unit import infra_queries
 from tests.unit.infra_plan import INFRA, of_type
 from tests.unit.infra_queries import EQUALITIES, HELPERS, QUERIES, RANGES, Query, sites

@@ -14,8 +14,9 @@ from google.cloud.run_v2 import Job, Revision, Service
 from google.cloud.secretmanager_v1 import SecretVersion
 
 from cli import security
-from cli.doctor import Finding, guarded
+from cli.doctor import guarded
 from cli.security import Grant
+from shared.api.findings import Finding
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:

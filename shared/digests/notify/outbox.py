@@ -20,6 +20,7 @@ from pydantic import NonNegativeInt
 
 from shared.digests.exchange import Later, Unanswered
 from shared.digests.notify import webhooks
+from shared.digests.records import DELIVERIES
 from shared.digests.schedules import Target, Webhook
 from shared.documents.store import Documents, now
 from shared.platform.clients import secret
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from shared.platform.transaction import ShortTransaction
 
 
-COLLECTION = "deliveries"
 MAX_ATTEMPTS = 10
 FIRST_WAIT, LONGEST_WAIT = 60.0, 6 * 3600.0
 """Seconds between attempts, doubled from one to the next: ten attempts take eight and a half hours."""
@@ -74,7 +74,7 @@ def enqueue(
     at = now()
     for number, target in enumerate(targets):
         delivery = Delivery(state="pending", target=target, next_at=at, created_at=at)
-        writer.create(digest.collection(COLLECTION).document(str(number)), delivery.model_dump())
+        writer.create(digest.collection(DELIVERIES).document(str(number)), delivery.model_dump())
 
 
 def due(client: firestore.Client, at: datetime) -> list[firestore.DocumentReference]:
@@ -82,7 +82,7 @@ def due(client: firestore.Client, at: datetime) -> list[firestore.DocumentRefere
     from google.cloud.firestore_v1.base_query import FieldFilter
 
     query = (
-        client.collection_group(COLLECTION)
+        client.collection_group(DELIVERIES)
         .where(filter=FieldFilter("state", "==", "pending"))
         .where(filter=FieldFilter("next_at", "<=", at))
         .order_by("next_at")
