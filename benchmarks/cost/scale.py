@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cost import model
 from benchmarks.cost.report import LONG, REPORT, between, table_of
 from deploy.quotas import SIZES, needs, table
-from functions.sweep.main import PER_TICK
 from local.services import ROOT
 from shared.documents.cost import ANALYZE, BATCH, DOCUMENT, INGEST, JOB, JOB_START_SECONDS, ROUND_TRIP
+from shared.documents.recovery import PER_TICK
 from shared.intake.reconciliation import LOOK_BACK, PAGE, PAGES
 from shared.platform.settings import Settings
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.cost import model, scale
 from deploy.quotas import SIZES
-from functions.sweep.main import PER_TICK
+from shared.documents.recovery import PER_TICK
 
 FOUND = model.measured()
 
