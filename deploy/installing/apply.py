@@ -112,6 +112,25 @@ def terraform(to: Install, *command: str) -> None:
     )
 
 
+def index_name(address: str, listed: list[dict[str, Any]]) -> str | None:
+    """Return Firestore's name of an index, whose collection and fields are the key in its address.
+
+    Args:
+        address: `google_firestore_index.composite["passages/space ASCENDING/embedding VECTOR"]`.
+        listed: the database's indexes; Firestore adds the field `__name__` to each.
+    """
+    wanted = [part for part in address.split('"')[1].split("/") if not part.startswith("__name__ ")]
+    for index in listed:
+        fields = [field for field in index["fields"] if field["fieldPath"] != "__name__"]
+        kinds = [
+            field.get("order") or ("CONTAINS" if "arrayConfig" in field else "VECTOR") for field in fields
+        ]
+        paths = [f"{field['fieldPath']} {kind}" for field, kind in zip(fields, kinds, strict=True)]
+        if [index["name"].split("/")[-3], *paths] == wanted:
+            return str(index["name"])
+    return None
+
+
 def _terraform(to: Install, command: str, *more: str) -> tuple[str, ...]:
     return (to.terraform, "-chdir=infra", command, "-input=false", "-no-color", *more)
 
@@ -172,6 +191,9 @@ def _adopt(to: Install, output: str, made: list[str], *, killed: bool) -> None:
 def import_id(to: Install, address: str, output: str) -> str | None:
     """Return the id of what an apply was about to make, by what its plan said; None: that is not known."""
     kind = address.split(".", maxsplit=1)[0]
+    if kind == "google_firestore_index":
+        listed = to.asked("firestore", "indexes", "composite", "list", "--database=(default)", *to.where[:1])
+        return index_name(address, listed)
     block = re.search(rf"# {re.escape(address)} will be created\n(.*?)\n    }}", output, re.DOTALL)
     if kind not in IDS or block is None:
         return None

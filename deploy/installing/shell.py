@@ -126,6 +126,9 @@ class Shell:
                 return done.stdout.decode(errors="replace").strip()
             if any(words in said for words in absent):
                 return None
+            if self.dry and PROPAGATING.search(said):
+                print("  cannot be looked at yet: a service is off that this run would switch on")
+                return None
             # What changes something may have done so before the network was lost: the next run looks.
             lost = reading and (cause := cause_of(said)) is not None and cause.code == "network"
             if pause is None or not (lost or PROPAGATING.search(said)):

@@ -256,6 +256,41 @@ def test_what_a_killed_terraform_made_is_found_by_what_the_plan_says() -> None:
     assert apply.import_id(to, "google_pubsub_lite_topic.x", PLAN) is None
 
 
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("passages/space ASCENDING/__name__ ASCENDING/embedding VECTOR", "b"),
+        ("passages/topic_names CONTAINS/index DESCENDING", "c"),
+        ("passages/space DESCENDING", None),
+        ("documents/space ASCENDING/embedding VECTOR", None),
+    ],
+)
+def test_an_index_is_found_by_its_fields(key: str, name: str | None) -> None:
+    """Its name is Firestore's own; `__name__` is in every index, said or not."""
+    where = "projects/my-project/databases/(default)/collectionGroups/passages/indexes"
+    listed: list[dict[str, Any]] = [
+        {"name": f"{where}/a", "fields": [{"fieldPath": "space", "order": "ASCENDING"}]},
+        {
+            "name": f"{where}/b",
+            "fields": [
+                {"fieldPath": "space", "order": "ASCENDING"},
+                {"fieldPath": "__name__", "order": "ASCENDING"},
+                {"fieldPath": "embedding", "vectorConfig": {"dimension": 384, "flat": {}}},
+            ],
+        },
+        {
+            "name": f"{where}/c",
+            "fields": [
+                {"fieldPath": "topic_names", "arrayConfig": "CONTAINS"},
+                {"fieldPath": "index", "order": "DESCENDING"},
+                {"fieldPath": "__name__", "order": "DESCENDING"},
+            ],
+        },
+    ]
+    found = apply.index_name(f'google_firestore_index.composite["{key}"]', listed)
+    assert found == (name and f"{where}/{name}")
+
+
 def test_what_can_be_taken_over_is_what_terraform_makes() -> None:
     """Each type of the table is one of infra/."""
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "infra").glob("*.tf"))
