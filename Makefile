@@ -77,10 +77,10 @@ cost: $(VENV)/.dev $(MODEL) ## count what documents take, write docs/cost.md and
 bench-ocr: $(VENV)/.dev $(OCR_ENV)/.ready ## measure text recognition beside its peers, write docs/ocr.md
 	$(BIN)/python -m benchmarks.ocr --peers $(OCR_ENV)/bin/python
 
-sbom: $(VENV)/.dev $(MODEL) ## write what each deployable consists of into build/sbom, as CycloneDX
+sbom: $(VENV)/.run $(MODEL) ## write what each deployable consists of into build/sbom, as CycloneDX
 	$(BIN)/python -m deploy sbom build/sbom
 
-audit: $(VENV)/.dev $(MODEL) $(AUDIT_ENV)/.ready ## the same, and look all of it up in PyPI's database of known vulnerabilities
+audit: $(VENV)/.run $(MODEL) $(AUDIT_ENV)/.ready ## the same, and look all of it up in PyPI's database of known vulnerabilities
 	$(BIN)/python -m deploy sbom build/sbom --audit $(AUDIT_ENV)/bin/pip-audit
 
 checkov: $(CHECKOV_ENV)/.ready ## look in infra/ for what is known to go wrong; exceptions stand beside what they are about

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
+import sys
 import urllib.parse
+from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
 from deploy import indexes
 from deploy.installing.checks import AT_ONCE
@@ -87,6 +91,21 @@ def test_a_released_tag_is_built_without_what_only_tests_need(
     subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True)
     calls = tmp_path / "calls"
     assert (calls.read_text().splitlines() if calls.exists() else []) == called
+
+
+def test_a_build_without_tests_has_what_its_commands_import() -> None:
+    """`make setup` installs requirements/run.txt alone."""
+    lines = (ROOT / "requirements" / "run.txt").read_text().splitlines()
+    installed = {line.partition("==")[0] for line in lines}
+    ours = {path.name for path in ROOT.iterdir()} | sys.stdlib_module_names
+    made_of = packages_distributions()
+    for path in (ROOT / "deploy").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [node.module] if isinstance(node, ast.ImportFrom) else []
+            modules += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            for top in {str(module).partition(".")[0] for module in modules} - ours:
+                names = {canonicalize_name(name) for name in made_of[top]}
+                assert names & installed, f"{path.name} imports {top}"
 
 
 def test_a_test_that_fails_stops_the_build(tmp_path: Path) -> None:
