@@ -40,6 +40,10 @@ MAX_FORM = 512 * 1024
 """Bytes of a form: files go to the bucket, not through here."""
 YEAR_SECONDS = 365 * 24 * 3600
 SAFE = {"GET", "HEAD", "OPTIONS"}
+PACKED_BYTES = 1_000
+"""Pages of fewer bytes are sent as they are."""
+OWN = {"same-origin", "none"}
+"""Values of `Sec-Fetch-Site` where the person, or a page of ours, asks for a page."""
 STATIC = {"console.css": "text/css", "console.js": "text/javascript", "htmx.min.js": "text/javascript"}
 STATIC |= {"icon.svg": "image/svg+xml"}
 
@@ -139,6 +143,7 @@ def _protect(response: Response) -> Response:
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     response.headers["X-Robots-Tag"] = "noindex"
     response.headers.setdefault("Cache-Control", "no-store")
+    _pack(response)
     elapsed = round((time.monotonic() - g.get("started", time.monotonic())) * 1000, 1)
     rule = request.url_rule.rule if request.url_rule else "(none)"
     key = g.person.id if g.get("person") and not g.person.by_proxy else None
@@ -152,6 +157,24 @@ def _protect(response: Response) -> Response:
             key=key,
         )
     return response
+
+
+def _pack(response: Response) -> None:
+    """Compress a page, but never one that another site asked for.
+
+    The length of a compressed page tells whether what a request says stands in it too: with many requests
+    another site could find out the page's token, or a document's words (BREACH, https://breachattack.com).
+    Browsers state in `Sec-Fetch-Site` which site asks; where it is missing, nothing is compressed.
+    """
+    is_page = response.mimetype == "text/html" and not response.is_streamed
+    is_own = request.headers.get("Sec-Fetch-Site") in OWN
+    if is_page and is_own and _takes_gzip() and len(page := response.get_data()) >= PACKED_BYTES:
+        response.set_data(gzip.compress(page, compresslevel=6, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+
+
+def _takes_gzip() -> bool:
+    return request.accept_encodings.quality("gzip") > 0
 
 
 def storage_origin() -> str:
@@ -210,7 +233,7 @@ def _send_asset(name: str) -> Response:
     if name not in STATIC:
         flask.abort(404)
     plain, packed, _ = _read(name)
-    is_packed = bool(re.search(r"\bgzip\b", request.headers.get("Accept-Encoding", "")))
+    is_packed = _takes_gzip()
     headers = {"Cache-Control": f"public, max-age={YEAR_SECONDS}, immutable", "Vary": "Accept-Encoding"}
     if is_packed:
         headers["Content-Encoding"] = "gzip"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.console import session, show
+from functions.console import app, session, show
 from functions.console.app import FOLDER, application
 from functions.console.search import ranked
 from shared.api import keys
@@ -185,6 +186,29 @@ def test_assets_are_kept_by_browsers_under_their_version(browser: FlaskClient) -
     assert "immutable" in plain.headers["Cache-Control"]
     assert len(packed.data) < len(plain.data) / 2
     assert browser.get("/assets/..%2Fapp.py").status_code == HTTPStatus.NOT_FOUND
+
+
+def test_pages_are_compressed_for_the_person_alone(
+    browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another site, which sees how long a page is, could find out what stands in it; a short page stays."""
+    monkeypatch.setattr(app, "PACKED_BYTES", 100)
+    plain = browser.get("/sign-in").data
+    asked = {"Accept-Encoding": "br, gzip", "Sec-Fetch-Site": "same-origin"}
+    for site in ("same-origin", "none"):
+        packed = browser.get("/sign-in", headers=asked | {"Sec-Fetch-Site": site})
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(packed.data) == plain
+        assert int(packed.headers["Content-Length"]) == len(packed.data)
+    for others in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Accept-Encoding": "br"},
+    ):
+        assert browser.get("/sign-in", headers=asked | others).data == plain
+    assert browser.get("/sign-in", headers={"Accept-Encoding": "gzip"}).data == plain
+    monkeypatch.setattr(app, "PACKED_BYTES", len(plain) + 1)
+    assert browser.get("/sign-in", headers=asked).data == plain
 
 
 def test_marked_words_are_escaped() -> None:
