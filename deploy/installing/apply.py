@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import re
 import socket
 import time
@@ -10,18 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.installing import values
 from deploy.installing.problems import PROPAGATING, Problem, cause_of, explain
-from deploy.installing.shell import PAUSES
+from deploy.installing.shell import PAUSES, ROOT
 
 if TYPE_CHECKING:
     from deploy.installing.checks import Install
 
 ATTEMPTS = 12
 """Applies of one run at most: each goes on where the one before it stopped."""
+ADOPTED = ROOT / "infra" / "adopted.tf"
+"""What the next apply takes over."""
 LOCKED = re.compile(r"Error acquiring the state lock")
 HELD = re.compile(r"ID:\s+(?P<id>\S+)[\s\S]*?Who:\s+(?P<who>\S+)[\s\S]*?Created:\s+(?P<created>[^\n]+)")
 EXISTS = re.compile(r"already[ _](exists|own)", re.IGNORECASE)
 AT = re.compile(r"with (?P<address>\w+\.[^\n]+),\n")
 PLACE = "projects/{project}/locations/{location}/"
+ACCOUNT = "projects/{project}/serviceAccounts/{account_id}@{project}.iam.gserviceaccount.com"
 IDS = {
     "google_artifact_registry_repository": PLACE + "repositories/{repository_id}",
     "google_bigquery_dataset": "projects/{project}/datasets/{dataset_id}",
@@ -30,14 +34,14 @@ IDS = {
     "google_cloud_run_v2_service": PLACE + "services/{name}",
     "google_cloud_scheduler_job": PLACE + "jobs/{name}",
     "google_firestore_database": "projects/{project}/databases/{name}",
-    "google_logging_metric": "{project} {name}",
+    "google_logging_metric": "{name}",
     "google_pubsub_subscription": "projects/{project}/subscriptions/{name}",
     "google_pubsub_topic": "projects/{project}/topics/{name}",
     "google_secret_manager_secret": "projects/{project}/secrets/{secret_id}",
-    "google_service_account": "{account_id}@{project}.iam.gserviceaccount.com",
+    "google_service_account": ACCOUNT,
     "google_storage_bucket": "{name}",
 }
-"""Ids for `terraform import`, by type: the provider's documentation of each."""
+"""Ids to import by, by type: the provider's documentation of each."""
 
 
 def state_bucket(to: Install) -> str:
@@ -75,6 +79,7 @@ def initialise(to: Install) -> None:
     Raises:
         Problem: it could not be fetched, or the bucket not be read.
     """
+    ADOPTED.unlink(missing_ok=True)
     code, output = to.shell.follow(
         *_terraform(to, "init"), "-reconfigure", f"-backend-config=bucket={to.bucket.removeprefix('gs://')}"
     )
@@ -88,6 +93,13 @@ def terraform(to: Install, *command: str) -> None:
     Raises:
         Problem: it failed for a reason that waiting does not mend, or `ATTEMPTS` times.
     """
+    try:
+        _repeat(to, *command)
+    finally:
+        ADOPTED.unlink(missing_ok=True)
+
+
+def _repeat(to: Install, *command: str) -> None:
     killed, pauses = False, iter(PAUSES)
     for _ in range(ATTEMPTS):
         code, output = to.shell.follow(*_terraform(to, *command), "-auto-approve")
@@ -168,24 +180,21 @@ def _adopt(to: Install, output: str, made: list[str], *, killed: bool) -> None:
     Raises:
         Problem: it is not said to be that, or it is of a kind that cannot be taken over.
     """
-    found = {
-        at["address"]: import_id(to, at["address"], output) for error in made if (at := AT.search(error))
-    }
-    missing = [address for address, identifier in found.items() if identifier is None]
-    if missing or not found:
-        raise explain(made[0], "terraform apply", to.shell.place)
-    print("  There are already, without Terraform's knowing: " + ", ".join(map(str, found.values())))
-    question = "  Were they made by an earlier run that was stopped?"
-    if not killed and (to.assume or not values.confirm(question, assume=False)):
+    addresses = [at["address"] for error in made if (at := AT.search(error))]
+    found = {address: name for address in addresses if (name := import_id(to, address, output))}
+    if found:
+        print("  There is already, without Terraform's knowing: " + ", ".join(found.values()))
+    question = "  Did an earlier run that was stopped make it?"
+    if not found or not (killed or (not to.assume and values.confirm(question, assume=False))):
         raise Problem(
             "exists",
-            "The project has something of its own where Headrace would make it: " + ", ".join(found),
+            f"The project has something of its own where Headrace would make it. {made[0].splitlines()[0]}",
             "Headrace wants a project to itself: gcloud projects create NEW-ID, and install there.",
         )
-    for address, identifier in found.items():
-        code, said = to.shell.follow(*_terraform(to, "import"), address, str(identifier))
-        if code:
-            raise explain(said, "terraform import", to.shell.place)
+    blocks = (
+        f"import {{\n  to = {address}\n  id = {json.dumps(name)}\n}}\n" for address, name in found.items()
+    )
+    ADOPTED.write_text("".join(blocks), "utf-8")
 
 
 def import_id(to: Install, address: str, output: str) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import zipfile
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from deploy.installing import apply, checks, destroy, main, problems, run, values
+from deploy.installing import apply, checks, destroy, main, problems, run, shell, values
 from deploy.installing.problems import Problem
 from deploy.installing.shell import PAUSES, ROOT, Shell
 
@@ -250,7 +252,7 @@ def test_what_a_killed_terraform_made_is_found_by_what_the_plan_says() -> None:
         == "projects/my-project/topics/uploads"
     )
     assert apply.import_id(to, "google_service_account.builder", PLAN) == (
-        "headrace-builder@my-project.iam.gserviceaccount.com"
+        "projects/my-project/serviceAccounts/headrace-builder@my-project.iam.gserviceaccount.com"
     )
     assert apply.import_id(to, 'google_pubsub_topic.all["batches"]', PLAN) is None
     assert apply.import_id(to, "google_pubsub_lite_topic.x", PLAN) is None
@@ -397,3 +399,55 @@ def test_it_needs_nothing_but_python() -> None:
     assert started.returncode == 0, started.stderr
     assert "upgrade" in started.stdout
     assert os.access(ROOT / "deploy" / "install", os.X_OK)
+
+
+FOLLOWING = """
+import sys
+from pathlib import Path
+from deploy.installing import shell
+shell.LOCK, shell.LOG = Path(sys.argv[1]) / "lock", Path(sys.argv[1]) / "log"
+running = shell.Shell()
+running.hold()
+print(running.follow("sh", "-c", sys.argv[2]))
+"""
+
+
+def start(folder: Path, script: str) -> subprocess.Popen[str]:
+    """A run that holds a lock in the folder, and follows a script."""
+    command = (sys.executable, "-c", FOLLOWING, str(folder), script)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_what_was_begun_outlives_its_run_and_the_next_one_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So no Terraform is taken for dead that is at work."""
+    os.mkfifo(tmp_path / "go")
+    first = start(tmp_path, f"echo begun; read line < {tmp_path}/go; echo $line > {tmp_path}/done")
+    assert first.stdout is not None
+    while first.stdout.readline() != "begun\n":
+        pass
+    first.kill()
+    first.wait()
+    monkeypatch.setattr(shell, "LOCK", tmp_path / "lock")
+    with (tmp_path / "lock").open() as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    (tmp_path / "go").write_text("went on\n")
+    second = Shell()
+    second.hold()
+    assert (tmp_path / "done").read_text() == "went on\n"
+    assert second.lock is not None
+    os.close(second.lock)
+
+
+def test_an_interrupt_is_passed_on_and_its_end_awaited(tmp_path: Path) -> None:
+    """Terraform then stops in order, and notes what it has made."""
+    os.mkfifo(tmp_path / "go")
+    script = f"trap 'echo noted > {tmp_path}/state; exit 1' INT; echo begun; read line < {tmp_path}/go"
+    first = start(tmp_path, script)
+    assert first.stdout is not None
+    while first.stdout.readline() != "begun\n":
+        pass
+    first.send_signal(signal.SIGINT)
+    first.wait()
+    assert (tmp_path / "state").read_text() == "noted\n"
