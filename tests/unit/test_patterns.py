@@ -54,6 +54,9 @@ LENGTHS = (512, 12_500)
 """... of texts for functions, which take longer; those of 50,000 are tried too."""
 NOISE = 0.006  # seconds, which say nothing about growth
 GROWTH = 8.0  # times as long for four times the text: between linear (4) and quadratic (16)
+STRAIGHT = 1.5
+"""Times as long for a character of 8,192 as for one of 512: a quadratic part then is a third of it at most, as
+where four times the text take GROWTH times as long. A constant part would hide it: expressions have none."""
 PER_CHARACTER = 5e-6  # seconds: 200,000 characters in one second
 PER_CHARACTER_OF_A_FUNCTION = 4e-5  # seconds: it also checks and replaces what its expressions match
 ENOUGH = 0.5  # seconds on few characters: nothing more is to be learnt
@@ -248,7 +251,7 @@ def _fault(
             seconds = _seconds(run, text(length))
         if seconds > ENOUGH:
             return f"more than {ENOUGH} s for {length:,} characters"
-    if seconds < NOISE:
+    if seconds < NOISE or (lengths is RUNGS and _is_straight(run, text, seconds, per_character)):
         return None
     longer = 4 * length
     shorts, longs = [seconds], [_seconds(run, text(longer))]
@@ -258,6 +261,17 @@ def _fault(
         shorts.append(_seconds(run, text(length)))  # again: the machine may have been busy
         longs.append(_seconds(run, text(longer)))
     return None
+
+
+def _is_straight(
+    run: Callable[[Any], object], text: Callable[[int], Any], seconds: float, per_character: float
+) -> bool:
+    """Whether `seconds` for the longest text show that a longer one need not be tried, which takes most."""
+    *_, short, length = RUNGS
+    if seconds > per_character / 2 * length:
+        return False
+    shorts = [_seconds(run, text(short)) for _ in range(TRIES)]
+    return seconds / length <= STRAIGHT * min(shorts) / short
 
 
 def _seconds(run: Callable[[Any], object], text: Any) -> float:
