@@ -57,22 +57,22 @@ if TYPE_CHECKING:
     from shared.text.segment import Cut
 
 
-_sandbox = Sandbox(
-    (
-        "shared.extract.core",
-        "shared.extract.facts",
-        "shared.extract.pdf",
-        "shared.extract.office.word",
-        "shared.extract.office.powerpoint",
-        "shared.extract.office.excel",
-        "lxml.etree",
-        "shared.extract.markup.html",
-        "shared.extract.markup.mail",
-        "charset_normalizer",
-        "shared.intake.confined",
-        "tokenizers",
-    )
+WARM = (
+    "shared.extract.core",
+    "shared.extract.facts",
+    "shared.extract.pdf",
+    "shared.extract.office.word",
+    "shared.extract.office.powerpoint",
+    "shared.extract.office.excel",
+    "lxml.etree",
+    "shared.extract.markup.html",
+    "shared.extract.markup.mail",
+    "charset_normalizer",
+    "shared.intake.confined",
+    "tokenizers",
 )
+"""What the processes that read files have loaded when they are forked."""
+_sandbox = Sandbox(WARM)
 run_apart = _sandbox.run
 TEXT_COLUMN = "text-column"
 """Object metadata that names the column which holds the text of a CSV, TSV or JSONL."""

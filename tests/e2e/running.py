@@ -85,13 +85,16 @@ class RunningStack:
     process: Forked | subprocess.Popen[str] | None = None
     patch: str = ""
     """Python that runs in the supervisor before anything of its own."""
+    forked: bool = True
+    """Whether its services are forked, which is quick; not as users have them started."""
     _database: firestore.Client | None = None
 
     def up(self, *options: str) -> float:
         """Start it; seconds until it said `ready`."""
         started = time.monotonic()
         arguments = ["up", "--data", str(self.data), "--port", str(self.port), *options]
-        self.process = Forked(commands.HEADRACE, arguments, clean_environment() | self.extra, self.patch)
+        patch = f"{commands.FORKED_SERVICES}; {self.patch}" if self.forked else self.patch
+        self.process = Forked(commands.HEADRACE, arguments, clean_environment() | self.extra, patch)
         while not self.process.written()[0].startswith("ready\n"):
             waited = time.monotonic() - started
             ended = self.process.poll() is not None or waited > READY_SECONDS

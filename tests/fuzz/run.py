@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from shared.extract.sandbox.client import Sandbox
 from shared.extract.sandbox.wire import Task
 from shared.extract.shapes import Limits
+from shared.intake.read import WARM
 from shared.platform.errors import Rejected
 from tests.fuzz.corpus import corpus
 from tests.fuzz.mutations import mutate
@@ -66,7 +67,7 @@ def mutants(seed: int, count: int, formats: Collection[str] = ()) -> Iterator[Mu
 
 def fuzz(seed: int, count: int, folder: Path, formats: Collection[str] = ()) -> Report:
     """Read them all; those that fail are kept under build/fuzz, called after the seed and their number."""
-    report, sandbox = Report(), Sandbox()
+    report, sandbox = Report(), Sandbox((*WARM, TARGET.partition(":")[0]))
     path = folder / "mutant"
     for mutant in mutants(seed, count, formats):
         path.write_bytes(mutant.data)

@@ -55,7 +55,7 @@ LENGTHS = (512, 12_500)
 NOISE = 0.006  # seconds, which say nothing about growth
 GROWTH = 8.0  # times as long for four times the text: between linear (4) and quadratic (16)
 STRAIGHT = 1.5
-"""Times as long for a character of 8,192 as for one of 512: a quadratic part then is a third of it at most, as
+"""Times as long for a character of 8,192 as for one of 512: a quadratic part is a third of it at most, as
 where four times the text take GROWTH times as long. A constant part would hide it: expressions have none."""
 PER_CHARACTER = 5e-6  # seconds: 200,000 characters in one second
 PER_CHARACTER_OF_A_FUNCTION = 4e-5  # seconds: it also checks and replaces what its expressions match
