@@ -37,7 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[RunningStack]:
     """A stack of the test's own, not started; ended afterwards whatever the test did."""
-    running = RunningStack(tmp_path / "data", free_ports(), forked=False)
+    running = RunningStack(tmp_path / "data", free_ports())
     yield running
     if running.process is not None and running.process.poll() is None:
         running.end()

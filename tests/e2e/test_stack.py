@@ -52,6 +52,7 @@ def test_a_killed_supervisor_takes_busy_processes_along(own_stack: RunningStack,
 
     What was analyzed is there after the next start, which Ctrl-C ends; `--reset` starts empty.
     """
+    own_stack.forked = False
     report = tmp_path / "kept.txt"
     report.write_text("The plant cut its water use by a fifth in 2025. It will stop using coal by 2030.")
     own_stack.up()

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 STARTED, NOT_STARTED = b"+", b"-"
 OUT_OF_MEMORY, NO_FILE = 3, 4
 """Exit statuses of a child without an answer."""
+_NO_PLACE = "failed to map segment"
+"""What the loader says of a shared library for which there is no memory."""
 
 
 def main(control: int, *warm: str) -> None:
@@ -164,7 +166,9 @@ def _do(task: Task) -> Iterator[bytes]:
         answer = Answer(setup=error.message)
     except MemoryError:
         raise
-    except BaseException as error:  # noqa: BLE001 - an error of a reader concerns this file alone
+    except BaseException as error:  # an error of a reader concerns this file alone
+        if isinstance(error, ImportError) and _NO_PLACE in str(error):
+            raise MemoryError from error
         answer = Answer(failure=f"{type(error).__name__} at {_place(error)}")
     yield pack(answer)
 
