@@ -27,6 +27,7 @@ TERRAFORM = "1.14.3"
 TERRAFORM_SHA256 = "178b2a602251bb68b94732aceca2cc1023d87597cb83dba92cab31b6689edb4d"
 """Of HashiCorp's archive for Linux on x86-64, as in the release's SHA256SUMS."""
 OLDEST_TERRAFORM = (1, 11)
+PROGRAMS = {"gcloud": "https://cloud.google.com/sdk/docs/install", "make": "apt-get install make"}
 FIRST_APIS = ("cloudresourcemanager", "serviceusage", "cloudbilling", "cloudquotas")
 """What the first checks call; none of them needs billing."""
 AT_ONCE = 20
@@ -94,7 +95,10 @@ class Install:
 
 
 def tools(to: Install) -> str:
-    """Find gcloud and a Terraform that is new enough, or fetch it."""
+    """Find what is called, and a Terraform that is new enough, or fetch it."""
+    for program, source in PROGRAMS.items():
+        if shutil.which(program) is None:
+            raise Problem("no-tool", f"{program} is missing.", f"Install it: {source}")
     gcloud = to.asked("version").get("Google Cloud SDK")
     if shutil.which("terraform"):
         version = json.loads(to.shell.look("terraform", "version", "-json") or "{}")["terraform_version"]

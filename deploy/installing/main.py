@@ -118,8 +118,9 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"\nStopped. Run the same command again; it goes on where it stopped:\n  {_again(arguments)}")
         status = 130
-    if to.key:
-        print(f"\nThe API's key, which has every scope. Keep it, it is not shown again:\n  {to.key}")
+    finally:
+        if to.key:
+            print(f"\nThe API's key, which has every scope. Keep it, it is not shown again:\n  {to.key}")
     return status
 
 

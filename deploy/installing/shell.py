@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.installing.problems import PROPAGATING, Problem, cause_of, explain
+from deploy.installing.problems import PROPAGATING, cause_of, explain
 
 ROOT = Path(__file__).resolve().parents[2]
 PAUSES = (10, 20, 40, 60, 120, 120, 240)
@@ -110,17 +110,14 @@ class Shell:
     ) -> str | None:
         quiet = ("--quiet",) if command[0] == "gcloud" else ()
         for pause in (*PAUSES, None):
-            try:
-                done = subprocess.run(
-                    [*command, *quiet],
-                    cwd=ROOT,
-                    env=self._environment(),
-                    input=stdin or b"",
-                    capture_output=True,
-                    check=False,
-                )
-            except FileNotFoundError:
-                raise Problem("no-tool", f"{command[0]} is missing.", f"Install {command[0]}.") from None
+            done = subprocess.run(
+                [*command, *quiet],
+                cwd=ROOT,
+                env=self._environment(),
+                input=stdin or b"",
+                capture_output=True,
+                check=False,
+            )
             said = done.stderr.decode(errors="replace")
             if done.returncode == 0:
                 return done.stdout.decode(errors="replace").strip()

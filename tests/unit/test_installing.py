@@ -194,7 +194,12 @@ def test_a_failure_says_what_to_do(said: str, code: str) -> None:
 def test_what_passes_with_time_is_known(said: str) -> None:
     """And what does not is not waited for."""
     assert problems.PROPAGATING.search(said)
-    assert not problems.PROPAGATING.search("Error 403: Permission 'run.services.create' denied on resource")
+    for lasting in (
+        "Error 403: Permission 'run.services.create' denied on resource",
+        "Error 409: The requested bucket name is not available. Please select a different name and try",
+    ):
+        assert not problems.PROPAGATING.search(lasting)
+        assert not apply.EXISTS.search(lasting)
 
 
 # Terraform
