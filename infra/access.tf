@@ -22,13 +22,13 @@ locals {
 
   # Whoever handles a push may find it malformed, and passes it on as a dead letter. The API replays, and asks for digests.
   topic_access = {
-    ingest   = ["uploads", "batches", "results", "dead-letters"]
+    ingest   = ["batches", "results", "dead-letters"]
     analyze  = ["uploads", "batches", "results", "dead-letters"]
     api      = ["uploads", "ticks"]
     sweep    = ["uploads", "batches", "results", "dead-letters"]
     digest   = ["dead-letters"]
     console  = ["uploads", "ticks"] # replays, and asks for digests
-    long-job = ["uploads", "batches", "results", "dead-letters"]
+    long-job = ["uploads", "results", "dead-letters"]
     # Its own topic: a dead letter that is malformed itself.
     deadletter = ["results", "dead-letters"]
   }
@@ -46,11 +46,13 @@ resource "google_storage_bucket_iam_member" "program" {
 
 # Who erases says how long the buckets keep what was deleted, which only those know who may read the buckets themselves.
 resource "google_storage_bucket_iam_member" "eraser" {
-  for_each = local.bucket_access.api
+  for_each = merge([
+    for name in ["api", "console"] : { for bucket in keys(local.bucket_access[name]) : "${bucket}/${name}" => { bucket = bucket, name = name } }
+  ]...)
 
-  bucket = google_storage_bucket.all[each.key].name
+  bucket = google_storage_bucket.all[each.value.bucket].name
   role   = local.list
-  member = local.members["api"]
+  member = local.members[each.value.name]
 }
 
 resource "google_pubsub_topic_iam_member" "publisher" {
@@ -157,9 +159,10 @@ resource "google_cloud_run_v2_service_iam_member" "console_to_api" {
 # its own: what shared/documents/delegation.py calls. Roles of our own would be narrower by the right to cancel and by what
 # of the job can be read, but their names stay taken for five weeks after a `terraform destroy`.
 locals {
-  starting = ["roles/run.jobsExecutorWithOverrides", "roles/run.viewer"]
+  start = "roles/run.jobsExecutorWithOverrides"
+  look  = "roles/run.viewer"
 
-  job_access = { ingest = local.starting, sweep = local.starting, long-job = ["roles/run.viewer"] }
+  job_access = { ingest = [local.start], sweep = [local.start, local.look], long-job = [local.look] }
 }
 
 resource "google_cloud_run_v2_job_iam_member" "program" {
@@ -177,7 +180,7 @@ resource "google_cloud_run_v2_job_iam_member" "program" {
 # yet Cloud Run has refused to run one with overrides without it:
 # https://github.com/GoogleCloudPlatform/LifeSciences/pull/87
 resource "google_service_account_iam_member" "job_starter" {
-  for_each = var.long_job.enabled ? toset([for name, roles in local.job_access : name if roles == local.starting]) : []
+  for_each = var.long_job.enabled ? toset([for name, roles in local.job_access : name if contains(roles, local.start)]) : []
 
   service_account_id = google_service_account.program[local.job_name].name
   role               = "roles/iam.serviceAccountUser"

@@ -63,9 +63,9 @@ class Module:
 class Source:
     """The modules of a source tree."""
 
-    def __init__(self, root: Path) -> None:
-        """`root` holds `functions/` and `shared/`."""
-        self.root = root
+    def __init__(self, root: Path, ours: tuple[str, ...] = OURS) -> None:
+        """`root` holds the folders `ours`."""
+        self.root, self.ours = root, ours
         self._modules: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
@@ -75,7 +75,7 @@ class Source:
         return self._modules[name]
 
     def _read(self, name: str) -> Module | None:
-        if name.partition(".")[0] not in OURS:
+        if name.partition(".")[0] not in self.ours:
             return None
         base = self.root.joinpath(*name.split("."))
         for path in (base / "__init__.py", base.with_suffix(".py")):
@@ -101,6 +101,17 @@ class Source:
     def packages(self, start: str) -> dict[str, set[str]]:
         """Each foreign module that `start` may come to import, with those of ours that do."""
         foreign: dict[str, set[str]] = {}
+        for module_name, name in self.definitions(start):
+            module = self.module(module_name)
+            assert module is not None
+            for target, _ in _imports(module, module.parts.get(name, [])):
+                root = target.partition(".")[0]
+                if self.module(target) is None and root not in {*sys.stdlib_module_names, *self.ours}:
+                    foreign.setdefault(target, set()).add(module_name)
+        return foreign
+
+    def definitions(self, start: str) -> set[Definition]:
+        """Every definition of ours that `start` may come to use, those of its folder included."""
         seen: set[Definition] = set()
         waiting: list[Definition] = [(each, name) for each in self._beside(start) for name in self._all(each)]
         while waiting:
@@ -112,21 +123,19 @@ class Source:
             waiting.append((module_name, _TOP))
             waiting += [(parent, _TOP) for parent in [module_name.rpartition(".")[0]] if parent]
             statements = module.parts.get(name, [])
+            used = _used(statements)
             if name and name not in module.parts:  # what it has from elsewhere, as a package's __init__ does
                 waiting += self._resolve(module, {name})
             for target, names in _imports(module, statements):
-                root = target.partition(".")[0]
                 if self.module(target) is None:
-                    if root not in sys.stdlib_module_names and root not in OURS:
-                        foreign.setdefault(target, set()).add(module_name)
                     continue
                 waiting.append((target, _TOP))
                 if name:  # inside a definition, the names that it imports are what it uses
-                    waiting += self._taken(target, names)
-            waiting += self._resolve(module, _used(statements))
+                    waiting += self._taken(target, names, used)
+            waiting += self._resolve(module, used)
             if name:
                 waiting += [(target, part) for target in _named_in(statements) for part in self._all(target)]
-        return foreign
+        return seen
 
     def _beside(self, start: str) -> list[str]:
         """A function's module and those in its folder, which it loads by name: pages of the console."""
@@ -141,12 +150,19 @@ class Source:
             [*module.parts, *(bound for bound, _, _ in _bindings(module, module.tree.body))] if module else []
         )
 
-    def _taken(self, target: str, names: list[str]) -> list[Definition]:
-        """What `from target import names` takes: definitions, or modules, of which all is taken."""
+    def _taken(self, target: str, names: list[str], used: set[str]) -> list[Definition]:
+        """What `from target import names` takes: definitions, and of modules the attributes that are used."""
         taken: list[Definition] = []
         for name in names:
             inner = f"{target}.{name}"
-            taken += [(inner, part) for part in self._all(inner)] or [(target, name)]
+            if self.module(inner) is None:
+                taken.append((target, name))
+                continue
+            attributes = {
+                use.partition(".")[2].partition(".")[0] for use in used if use.startswith(f"{name}.")
+            }
+            # Under another name, or handed on whole: all of it may be used.
+            taken += [(inner, part) for part in attributes or self._all(inner)]
         return taken
 
     def _resolve(self, module: Module, used: set[str]) -> list[Definition]:
