@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-_GRID = np.arange(0.2, 0.75, 0.05)
-
 
 def f1(truth: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> float:
     """F1 over all cells of two arrays of one shape; 0 where nothing was true and nothing chosen."""
@@ -28,11 +26,6 @@ def micro_f1(known: Floats, chosen: NDArray[np.bool_]) -> float:
     """F1 over the cells of `known`, 1, 0 or nan, that are not nan."""
     judged = ~np.isnan(known)
     return f1(known[judged] == 1, chosen[judged])
-
-
-def reachable_f1(known: Floats, chances: Floats) -> float:
-    """`micro_f1` at the best of some thresholds: for choosing between epochs, not for reporting."""
-    return max(micro_f1(known, chances >= threshold) for threshold in _GRID)
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -250,7 +250,6 @@ def facts(
     *,
     topic: str | None = None,
     document: str | None = None,
-    limit: int = MAX_FACTS,
 ) -> list[KnownFigure]:
     """Return figures that answer a question which names a data point, the likeliest first; others have none.
 
@@ -270,7 +269,7 @@ def facts(
         and (not years or any(is_within(each.period, year) for year in years))
     ]
     found.sort(key=lambda each: (each.period or "", each.confidence), reverse=True)
-    return sorted(found, key=lambda each: codes.index(each.datapoint or ""))[:limit]
+    return sorted(found, key=lambda each: codes.index(each.datapoint or ""))[:MAX_FACTS]
 
 
 def _asked_for(

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from flask import Request
 
-M = TypeVar("M", bound=BaseModel)
 MAX_PUSH_BYTES = 14 * 1024 * 1024
 """A Pub/Sub message has at most 10 MB, a third more in base64."""
 PUBLISH_LIMIT = 1000

@@ -59,7 +59,6 @@ class Found:
     grid: Grid
     lines: set[int] = field(default_factory=set)
     notes: set[int] = field(default_factory=set)
-    captions: set[int] = field(default_factory=set)
     used: list[Piece] = field(default_factory=list)
     pieces: dict[int, list[Piece]] = field(default_factory=dict)
     """All pieces of its lines."""
@@ -521,7 +520,6 @@ def _add_caption(found: Found, free: Sequence[Piece], join: Join) -> None:
         edge = row.base - row.height
     if taken:
         grid.caption = unspaced(join([" ".join(p.text for p in row.pieces) for row in reversed(taken)]))
-        found.captions = {p.line for row in taken for p in row.pieces}
 
 
 def _add_notes(found: Found, page: Page, free: Sequence[Piece], join: Join) -> None:
