@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.documents.candidates import MAX_SENTENCES, PROMISING, judged
+from shared.documents.analysis import MAX_SENTENCES, PROMISING, judged
 from shared.inference.engine import Outputs
 from tests.unit.test_inference_reading import MANIFEST
 from tests.unit.test_summary import result
