@@ -12,8 +12,8 @@ import numpy as np
 import pypdfium2.raw as pdfium
 from pydantic import TypeAdapter
 
+from shared.extract.refusals import not_drawn
 from shared.extract.sandbox.wire import Task
-from shared.platform.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def draw_apart(  # noqa: PLR0913 - which page of what, and within which limits
     )
     drawn, _ = sandbox.run(task, _Drawn)
     if drawn.picture is None:
-        raise _not_drawn()
+        raise not_drawn()
     return drawn.picture
 
 
@@ -71,10 +71,10 @@ def draw(path: Path, *, number: int, password: str | None) -> Iterator[list[Any]
     document = pdfium.FPDF_LoadDocument(str(path).encode(), secret)
     page = pdfium.FPDF_LoadPage(document, number - 1) if document else None
     if not page:
-        raise _not_drawn()
+        raise not_drawn()
     width, height = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
     if not (width > 0 and height > 0):
-        raise _not_drawn()
+        raise not_drawn()
     columns, rows = picture_size(width, height)
     yield [columns, rows, width, height, base64.b64encode(_render(page, columns, rows)).decode()]
 
@@ -111,11 +111,3 @@ class _Drawn:
         if not (0 < width < math.inf and 0 < height < math.inf and 0 < pixels.size <= MAX_PIXELS):
             raise ValueError("no picture")
         self.picture = Picture(pixels, width, height)
-
-
-def _not_drawn() -> Rejected:
-    return Rejected(
-        "unreadable_pdf",
-        "The page is damaged and cannot be drawn.",
-        "Open the PDF in a viewer, save it as a new one and upload that.",
-    )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from shared.inference.session import session_options
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -98,14 +100,7 @@ def _open(model: Path, threads: int) -> InferenceSession:
     """Open a session on the GPU if there is one, without memory that grows to the largest page ever seen."""
     from shared.inference.runtime import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # A thread that waits for work must not take the processor from one that has some.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
+    options = session_options(threads)
     providers = ["CPUExecutionProvider"]
     if CUDA in onnxruntime.get_available_providers():
         onnxruntime.preload_dlls()  # CUDA's libraries lie in packages of their own

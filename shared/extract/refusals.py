@@ -43,6 +43,15 @@ def no_such_page(page: int) -> Rejected:
     return Rejected("no_such_page", f"The document has no page {page}.", "Pages are counted from 1.")
 
 
+def not_drawn() -> Rejected:
+    """Return the refusal of a damaged page."""
+    return Rejected(
+        "unreadable_pdf",
+        "The page is damaged and cannot be drawn.",
+        "Open the PDF in a viewer, save it as a new one and upload that.",
+    )
+
+
 def no_text(message: str, hint: str) -> Rejected:
     """The file was read and holds nothing to analyze."""
     return Rejected("no_text", message, hint)

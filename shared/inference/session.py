@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from shared.platform.errors import SetupError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
 
 
 def cpu_limit(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
@@ -54,15 +54,10 @@ CUDA_OPTIONS = {
 }
 
 
-def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> InferenceSession:
-    """Open a session on `device`, or on the CPU, with a warning, if the device is not available.
-
-    Raises:
-        SetupError: this version of onnxruntime cannot run the model.
-    """
+def session_options(threads: int) -> SessionOptions:
+    """Return options for so many threads, with memory that does not grow to the largest input ever seen."""
     from shared.inference.runtime import onnxruntime
 
-    on_gpu = device == "cuda" and CUDA in onnxruntime.get_available_providers()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -72,6 +67,19 @@ def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> Infe
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
     options.log_severity_level = 3
+    return options
+
+
+def open_session(model: bytes, device: Device = "cpu", threads: int = 1) -> InferenceSession:
+    """Open a session on `device`, or on the CPU, with a warning, if the device is not available.
+
+    Raises:
+        SetupError: this version of onnxruntime cannot run the model.
+    """
+    from shared.inference.runtime import onnxruntime
+
+    on_gpu = device == "cuda" and CUDA in onnxruntime.get_available_providers()
+    options = session_options(threads)
     if on_gpu:
         # CUDA's libraries are in packages of their own, where the loader does not look.
         onnxruntime.preload_dlls()

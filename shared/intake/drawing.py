@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pypdfium2.raw as pdfium
 
 from shared.extract.pdf.reader import Turn, char_boxes, load_error, page_text
-from shared.extract.refusals import no_such_page
-from shared.platform.errors import Rejected
+from shared.extract.refusals import no_such_page, not_drawn
 from shared.text.places import Finder, lines
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def size(wide: float, high: float, width: int, pixels: int) -> tuple[int, int]:
         Rejected: `unreadable_pdf`; the page has no size.
     """
     if not (0 < wide < math.inf and 0 < high < math.inf):
-        raise _not_drawn()
+        raise not_drawn()
     columns = min(width, math.sqrt(pixels * wide / high))
     columns, rows = max(1, int(columns)), max(1, int(columns * high / wide))
     return columns, min(rows, pixels // columns)
@@ -152,13 +151,5 @@ def _opened(path: Path, page: int, password: str | None) -> Iterator[Handle]:
         raise no_such_page(page)
     handle = pdfium.FPDF_LoadPage(document, page - 1)
     if not handle:
-        raise _not_drawn()
+        raise not_drawn()
     yield handle  # the process ends, and all handles with it
-
-
-def _not_drawn() -> Rejected:
-    return Rejected(
-        "unreadable_pdf",
-        "The page is damaged and cannot be drawn.",
-        "Open the PDF in a viewer, save it as a new one and upload that.",
-    )
