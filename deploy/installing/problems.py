@@ -123,6 +123,7 @@ PROPAGATING = re.compile(
     r"Error creating Subscription: googleapi: Error 403|must have permission to read the image|"
     r"Cannot find metric|metric referenced by the provided filter is unknown|"  # a metric made just now
     r"cross-transaction contention|underlying data changed|too much contention|"  # indexes side by side
+    r"Error trying to delete bucket|bucket you tried to delete is not empty|"  # something was still at work
     r"ID '\(default\)' is not available|"  # a database deleted just now
     r"might take a few minutes|please (wait|retry|try again)|try again (later|in)|Error 50[0-4]",
     re.IGNORECASE,

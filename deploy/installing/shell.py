@@ -20,6 +20,8 @@ PAUSES = (10, 20, 40, 60, 120, 120, 240)
 LOST = ("not found: 404", "NOT_FOUND", "was not found", "could not be found", "matched no objects")
 """What gcloud says of what is not there."""
 LOG = ROOT / "build" / "terraform.log"
+PLAN = "Terraform will perform the following actions:"
+READ = (": Refreshing state...", ": Reading...")
 LOCK = ROOT / "build" / "install.lock"
 
 
@@ -83,16 +85,17 @@ class Shell:
                 start_new_session=True,
                 pass_fds=kept,
             )
+            lines = Lines()
             try:
                 while process.poll() is None:
-                    _copy(output.read())
+                    lines.show(output.read())
                     _wait(process)
             except KeyboardInterrupt:
                 print("\nStopping. It finishes what it has begun and notes it; this can take minutes.")
                 process.send_signal(signal.SIGINT)
                 process.wait()
                 raise
-            _copy(output.read())
+            lines.show(output.read() + "\n")
         return process.returncode, LOG.read_text("utf-8", errors="replace")
 
     def hold(self) -> None:
@@ -140,9 +143,22 @@ class Shell:
         return os.environ | ({} if billed == "PROJECT" else {"GOOGLE_CLOUD_QUOTA_PROJECT": billed})
 
 
-def _copy(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+class Lines:
+    """Shows what a command prints, without Terraform's plan and what it reads: thousands of lines."""
+
+    def __init__(self) -> None:
+        self._begun, self._plan = "", False
+
+    def show(self, text: str) -> None:
+        """Print the lines that the text ends; the rest waits for the next text."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            if line.startswith(PLAN):
+                print(f"The plan is in {LOG.relative_to(ROOT)}.")
+                self._plan = True
+            self._plan = self._plan and not line.startswith("Plan: ")
+            if not (self._plan or any(words in line for words in READ)):
+                print(line)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:

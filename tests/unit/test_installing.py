@@ -196,7 +196,7 @@ def test_what_passes_with_time_is_known(said: str) -> None:
     assert problems.PROPAGATING.search(said)
     for lasting in (
         "Error 403: Permission 'run.services.create' denied on resource",
-        "Error 409: The requested bucket name is not available. Please select a different name and try",
+        "409: The requested bucket name is not available. Please select a different name and try again.",
     ):
         assert not problems.PROPAGATING.search(lasting)
         assert not apply.EXISTS.search(lasting)
@@ -443,6 +443,22 @@ def test_what_was_begun_outlives_its_run_and_the_next_one_waits_for_it(
     assert (tmp_path / "done").read_text() == "went on\n"
     assert second.lock is not None
     os.close(second.lock)
+
+
+def test_a_plan_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """Wherever the output is cut; what comes before and after it is."""
+    text = f"Acquired\na: Refreshing state... [id=1]\n{shell.PLAN}\n  + secret\nPlan: 1 to add\na: Made\nend"
+    lines = shell.Lines()
+    for place in range(0, len(text), 7):
+        lines.show(text[place : place + 7])
+    lines.show("\n")
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in shown if "build/" not in line] == [
+        "Acquired",
+        "Plan: 1 to add",
+        "a: Made",
+        "end",
+    ]
 
 
 def test_an_interrupt_is_passed_on_and_its_end_awaited(tmp_path: Path) -> None:
