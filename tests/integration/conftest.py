@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cloud.ground import Ground
+from tests.cloud.state import fresh as empty_project
 from tests.integration.api_documents import store_all
 from tests.integration.api_server import ApiServer, serving
 from tests.integration.digest_window import Store, fresh
@@ -39,3 +41,21 @@ def store(digest_server: LocalServer) -> Iterator[Store]:
     """What digests are computed from, empty."""
     with fresh(digest_server) as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def memo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where Terraform's answers are kept, so that the same question is worked out once."""
+    return str(tmp_path_factory.mktemp("terraform") / "memo")
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory, memo: str) -> Ground:
+    """An empty project after `deploy/install`, to be copied. What it was after each command is beside it."""
+    folder = tmp_path_factory.mktemp("installed")
+    snapshots = folder / "snapshots"
+    snapshots.mkdir()
+    ground = Ground.fresh(folder / "ground", empty_project(), CLOUD_MEMO=memo, CLOUD_SNAPSHOTS=str(snapshots))
+    assert ground.install("--project=my-project", "--yes") == 0, ground.said
+    del ground.environment["CLOUD_SNAPSHOTS"]
+    return ground
