@@ -135,6 +135,8 @@ def _call(
     os.environ.update(environment)
     sys.argv = arguments
     exec(patch)
+    if arguments[0].startswith("local."):
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
     if arguments[0] == LONG_JOB:
         from long_job.main import main as work
 

@@ -25,7 +25,7 @@ FULL = 2 * 1024 * 1024
 def test_asked_to_stop_it_stops_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """With a pull waiting, a stream open and a push hanging: status 0, in silence; pullers know why."""
     endpoint = Endpoint("hang")
-    with running("pubsub", tmp_path) as server:
+    with running("pubsub", tmp_path, forked=False) as server:
         clients = Clients(server.address)
         topic = clients.topic()
         clients.subscription(topic, push_config={"push_endpoint": endpoint.url})
