@@ -16,6 +16,11 @@ MAX_SENTENCE = 500
 _WORDS = range(4, 81)
 _MARK = re.compile(r"^(?:[^\w\"'\u201c\u201e(]+|\(?(?:\d{1,2}|[a-z])[.)])\s+")
 _FOOTNOTE = re.compile(r"(?<=[^\d\s][.!?])\d{1,2}$")
+_NOTE = re.compile(
+    r"^\d{1,3} (?=(?:In|The|We|Our|As|For|By|To|At|On|From|Since|This|These|While|When|With|Through|During"
+    r"|Because|Although|However|An?|It|All|Under|Over|Based|See|Includes?) )"
+)
+"""The number of a note that stands before the sentence after the one it belongs to."""
 _LEANING = re.compile(
     r"(?i)(?:this|these|those|such|that|it|its|they|their|he|his|she|her|both|here|there|another"
     r"|the (?:latter|former|same|following)"
@@ -23,7 +28,9 @@ _LEANING = re.compile(
 )
 """Beginnings that mean something of the sentence before."""
 _BEGINNING = re.compile(r"[\"'\u201c\u201e(]?[A-Z\u00c0-\u00de0-9\u20ac$\u00a3]")
-_UNFINISHED = re.compile(r"(?:[?:;,&(\u2013-]|\b(?i:and|or|the|of|to|in|for|with|by|a|an|und|der|die))$")
+_UNFINISHED = re.compile(
+    r"(?:[?:;,&(\u2013-]|\b(?i:and|or|the|of|to|in|for|with|by|a|an|und|der|die)|\w['\u2019]s)$"
+)
 _SPLICED = re.compile(r"[^\W\d_]{4}\. [a-z]| \| |\\")  # columns or cells that ran together, formulas
 
 
@@ -35,7 +42,7 @@ def standing_alone(passage: str) -> list[str]:
     """
     found: list[str] = []
     for start, end in split_sentences(passage):
-        text = _FOOTNOTE.sub("", " ".join(passage[start:end].split()))
+        text = _NOTE.sub("", _FOOTNOTE.sub("", " ".join(passage[start:end].split())))
         if is_item(text):
             text = _MARK.sub("", text)
         both = f"{found[-1]} {text}" if found and _LEANING.match(text) else ""

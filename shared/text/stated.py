@@ -35,6 +35,14 @@ _SHARE = re.compile(any_of("share") + "|%", re.IGNORECASE)
 _FREQUENCY = re.compile(any_of("frequency"), re.IGNORECASE)
 _PART = re.compile(r"[,;]\s|\s[-\u2013]\s| in | as ")
 _PREFIX = re.compile(r"(?:in|en|as)\s+", re.IGNORECASE)
+_SCOPE = re.compile(r"(?:all|own|incl\w*|excl\w*)\s", re.IGNORECASE)
+"""How brackets begin that say of what a number is: "Energy (all facilities)"."""
+_GASES = re.compile(r"\bCO2|\bGHG|greenhouse gas|\bscope [123]\b", re.IGNORECASE)
+_MASSES = {"g", "kg", "t", "kt", "Mt"}
+_HOURS, _CASES = (
+    re.compile(r"\bhours\b", re.IGNORECASE),
+    "cases/",
+)  # cases: of a rate without a unit before "per"
 _WORD, _NOUN = re.compile(r"[^\W\d_]+"), re.compile(r"[^\W\d_][\w-]{2,}")
 _WORDS = 7  # of a unit, at most
 _CURRENCIES = 50  # words of a caption or group
@@ -69,8 +77,18 @@ def without_marks(text: str) -> str:
 def unit_in(text: str) -> Stated | None:
     """Return the unit of a label, head, caption or heading."""
     text = " ".join(without_marks(plain(text[:MAX_TEXT])).split())
-    if not text:
-        return None
+    stated = _unit_in(text) if text else None
+    if stated is None or stated.unit.name is None:
+        return stated
+    unit = stated.unit
+    if unit.name in _MASSES and _GASES.search(text):
+        unit = unit_of(f"{unit.symbol} CO2e") or unit
+    elif unit.symbol.startswith(_CASES) and _HOURS.search(text):
+        unit = unit_of(f"hours/{unit.symbol.removeprefix(_CASES)}") or unit
+    return stated._replace(unit=unit)
+
+
+def _unit_in(text: str) -> Stated | None:
     whole = unit_of(text)
     if whole and whole.dimension not in _NOUNS:
         return Stated(whole, 0.98)
@@ -95,6 +113,8 @@ def currencies_in(text: str) -> list[Unit]:
 def _bracketed(text: str) -> Unit | None:
     for match in reversed(list(BRACKET.finditer(text))):
         inner = _PREFIX.sub("", match[1] or match[2], count=1)
+        if _SCOPE.match(inner):
+            continue
         for part in [inner, *_PART.split(inner)][:_PARTS]:
             if unit := unit_of(part):
                 return unit

@@ -76,6 +76,11 @@ UNITS = [
     ((("", "in thousands"), ("Sites", "4")), (4, "sites")),
     # tonnes below emissions are those of CO2
     ((("GHG inventory in t CO2e", "2023"), ("Scope 1", "1,772.6 t")), (1_772.6, "tCO2e")),
+    ((("", "2023"), ("CO\u2082 equivalents of Scope 1 in tons", "1,772")), (1_772, "tCO2e")),
+    ((("", "2023"), ("Packaging in kt", "3")), (3_000, "t")),
+    # what stands between "hours" and "per" is no matter, nor are all facilities in brackets
+    ((("", "2023"), ("Hours training and education per employee", "14.1")), (14.1, "hours/employee")),
+    ((("People (all own facilities)", "2023"), ("Employee headcount", "4364")), (4_364, "people")),
     # more than a hundred of what is counted is no share, and no rate of accidents is one
     ((("", "% of employees"), ("North", "119")), (119, None)),
     ((("", "2023"), ("Accident frequency rate", "1.7")), (1.7, None)),

@@ -14,6 +14,7 @@ WHOLE = "The mill took less water from the river in the last year."
     [
         "Water taken from the river by the mill and",
         "and took less water from the river again.",
+        "The mill took less water from the river, as did the town\u2019s",
         "It did.",
         "THE MILL TOOK LESS WATER FROM THE RIVER.",
         "The mill took less water (from the river again.",
@@ -45,6 +46,12 @@ def test_a_connective_does_not_lean() -> None:
 def test_list_marks_and_footnotes_are_left_out() -> None:
     """A list shows the sentence, not its place in another."""
     assert standing_alone(f"\u2022 {WHOLE}7") == [WHOLE]
+    assert standing_alone(f"Nobody was hurt in any year. 16 {WHOLE}")[1:] == [WHOLE]
+
+
+def test_a_count_is_no_footnote() -> None:
+    """Before a noun a number says how many there are."""
+    assert standing_alone("12 European mills took less water.") == ["12 European mills took less water."]
 
 
 def test_a_line_without_a_full_stop_may_be_quoted() -> None:
