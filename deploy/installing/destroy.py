@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from deploy.installing import apply, checks, values
-from deploy.installing.problems import Problem
+from deploy.installing.problems import NothingLeft, Refusal
 
 if TYPE_CHECKING:
     from deploy.installing.checks import Install
@@ -30,11 +30,7 @@ KEPT = {"uploads": "files dropped", "results": "files with results and digests",
 def installed(to: Install) -> str:
     """Find what an installation left to know itself by."""
     if not to.asked("storage", "buckets", "describe", to.bucket):
-        raise Problem(
-            "not-installed",
-            f"Nothing is installed in {to.project}, or nothing is left of it: there is no {to.bucket}.",
-            f"To delete all else in the project: gcloud projects delete {to.project}",
-        )
+        raise NothingLeft(f"Nothing is installed in {to.project}: there is no {to.bucket}.")
     if not to.text:
         to.load(f"{checks.kept_values(to) or ''}\n")
     to.shell.place["region"] = to.region
@@ -54,7 +50,7 @@ def agree(to: Install) -> str:
     if to.shell.dry or to.assume:
         return "yes"
     if values.typed(f"  To destroy it, type the project's id ({to.project}): ") != to.project:
-        raise Problem(
+        raise Refusal(
             "not-agreed", "That is not the project's id. Nothing was changed.", "Nothing needs to be done."
         )
     return "yes"
@@ -75,7 +71,7 @@ def unprotect(to: Install) -> str:
     targets = [f"-target={address}" for address in addresses if address.split(".")[0] in PROTECTED]
     if targets:
         apply.terraform(to, "apply", UNPROTECTED, *targets)
-    return f"{len(targets)} things may be deleted"
+    return f"off, of {len(targets)} things"
 
 
 def everything(to: Install) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from deploy.installing import apply, checks, destroy, run, values
 from deploy.installing.checks import Install
-from deploy.installing.problems import Problem
+from deploy.installing.problems import NothingLeft, Problem, Refusal
 from deploy.installing.shell import ROOT, Shell
 
 if TYPE_CHECKING:
@@ -105,10 +105,13 @@ def main(arguments: list[str]) -> int:
             skipped, result = to.shell.skipped, step(to)
             if to.shell.skipped == skipped:
                 print(f"  {result}")
-        print(f"\n{'Nothing was changed: this was a dry run.' if to.shell.dry else DONE[options.command]}")
-        if options.command != "destroy" and not to.shell.dry:
-            _farewell(to)
+        _farewell(to, options.command)
         status = 0
+    except NothingLeft as nothing:
+        print(f"\n{nothing}")
+        status = 0
+    except Refusal as refusal:
+        print(f"\n{refusal}\n{refusal.hint}")
     except Problem as problem:
         print(f"\n{problem} ({problem.code})\n{problem.hint}")
         print(f"\nThen run the same command again; it goes on where it stopped:\n  {_again(arguments)}")
@@ -134,7 +137,10 @@ def _given(options: argparse.Namespace) -> dict[str, values.Value]:
     return {name: values.checked(questions[name], value) for name, value in said.items() if value}
 
 
-def _farewell(to: Install) -> None:
+def _farewell(to: Install, command: str) -> None:
+    print(f"\n{'Nothing was changed: this was a dry run.' if to.shell.dry else DONE[command]}")
+    if command == "destroy" or to.shell.dry:
+        return
     found = run.addresses(to)
     people = to.values.get("console_people") or []
     who = ", ".join(people)

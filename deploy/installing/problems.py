@@ -20,6 +20,14 @@ class Problem(Exception):
         self.code, self.message, self.hint = code, message, hint
 
 
+class Refusal(Problem):
+    """An answer or option that will not do: the same command would not pass either."""
+
+
+class NothingLeft(Exception):
+    """There is nothing to be done."""
+
+
 @dataclass(frozen=True)
 class Cause:
     """A kind of failure, recognised by what a command printed."""
@@ -50,6 +58,7 @@ CAUSES = (
     Cause(
         "organisation-policy",
         r"constraints/|[Oo]rganization [Pp]olicy|[Oo]rg policy|violates constraint|"
+        r"invoker_iam_disabled is not currently available|"
         r"do not belong to a permitted customer",
         "A policy of your organisation forbids this.",
         "Show the message above to whoever runs Google Cloud there, and ask for an exception for {project}.",
@@ -123,7 +132,8 @@ PROPAGATING = re.compile(
     r"Error creating Subscription: googleapi: Error 403|must have permission to read the image|"
     r"Cannot find metric|metric referenced by the provided filter is unknown|"  # a metric made just now
     r"cross-transaction contention|underlying data changed|too much contention|"  # indexes side by side
-    r"Error trying to delete bucket|bucket you tried to delete is not empty|"  # something was still at work
+    # something that was still at work
+    r"Error trying to delete bucket|tried to delete (is|was) not empty|could not delete non-empty|"
     r"ID '\(default\)' is not available|"  # a database deleted just now
     r"might take a few minutes|please (wait|retry|try again)|try again (later|in)|Error 50[0-4]",
     re.IGNORECASE,

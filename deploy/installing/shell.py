@@ -95,7 +95,8 @@ class Shell:
                 process.send_signal(signal.SIGINT)
                 process.wait()
                 raise
-            lines.show(output.read() + "\n")
+            lines.show(output.read())
+            lines.end()
         return process.returncode, LOG.read_text("utf-8", errors="replace")
 
     def hold(self) -> None:
@@ -159,6 +160,11 @@ class Lines:
             self._plan = self._plan and not line.startswith("Plan: ")
             if not (self._plan or any(words in line for words in READ)):
                 print(line)
+
+    def end(self) -> None:
+        """Print what no line end has followed."""
+        if self._begun:
+            self.show("\n")
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:

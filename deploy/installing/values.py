@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.installing.problems import Problem
+from deploy.installing.problems import Refusal
 from deploy.installing.shell import ROOT
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ def checked(question: Question, given: str) -> Value:
     """Return an answer as the value that it is.
 
     Raises:
-        Problem: it does not look like one.
+        Refusal: it does not look like one.
     """
     parts = [part for part in re.split(r"[,\s]+", given) if part] if question.many else [given.strip()]
     mixed = "allUsers" in parts and len(parts) > 1
     if mixed or not parts or not all(re.fullmatch(question.pattern, part) for part in parts):
-        raise Problem("bad-value", f"{question.name}: {given!r} will not do.", question.wrong)
+        raise Refusal("bad-value", f"{question.name}: {given!r} will not do.", question.wrong)
     return parts if question.many else parts[0]
 
 
@@ -115,12 +115,12 @@ def agree(stored: Mapping[str, Value], given: Mapping[str, Value]) -> None:
     """Hold options against the file, which is kept as it is.
 
     Raises:
-        Problem: they say something else.
+        Refusal: they say something else.
     """
     for name, value in given.items():
         if stored.get(name) != value:
             has = f"{name} = {json.dumps(stored.get(name))}"
-            raise Problem(
+            raise Refusal(
                 "other-value",
                 f"infra/terraform.tfvars has {has}, not {json.dumps(value)}.",
                 "For another project take another checkout; else change the file: deploy/install upgrade",
@@ -131,16 +131,16 @@ def ask(question: Question, default: Value, *, assume: bool) -> Value:
     """Ask until the answer will do; with `assume`, or for an empty answer, take the default.
 
     Raises:
-        Problem: nobody answers, or there is no default to assume.
+        Refusal: nobody answers, or there is no default to assume.
     """
     while True:
         answer = "" if assume else typed(f"{question.text}{f' [{default}]' if default else ''}: ")
         try:
             return checked(question, answer or str(default))
-        except Problem as problem:
+        except Refusal as refusal:
             if assume:
                 raise
-            print(f"  {problem.hint}")
+            print(f"  {refusal.hint}")
 
 
 def confirm(text: str, *, assume: bool) -> bool:
@@ -152,9 +152,9 @@ def typed(text: str) -> str:
     """Return what a person types.
 
     Raises:
-        Problem: nobody can.
+        Refusal: nobody can.
     """
     try:
         return input(text).strip()
     except EOFError:
-        raise Problem("no-answer", "Nobody answers.", "Give the values as options, with --yes.") from None
+        raise Refusal("no-answer", "Nobody answers.", "Give the values as options, with --yes.") from None

@@ -451,7 +451,7 @@ def test_a_plan_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     lines = shell.Lines()
     for place in range(0, len(text), 7):
         lines.show(text[place : place + 7])
-    lines.show("\n")
+    lines.end()
     shown = capsys.readouterr().out.splitlines()
     assert [line for line in shown if "build/" not in line] == [
         "Acquired",
@@ -472,3 +472,21 @@ def test_an_interrupt_is_passed_on_and_its_end_awaited(tmp_path: Path) -> None:
     first.send_signal(signal.SIGINT)
     first.wait()
     assert (tmp_path / "state").read_text() == "noted\n"
+
+
+def test_an_option_that_will_not_do_is_refused_before_anything_is_called() -> None:
+    """To run the same command again would not help, so it does not say that."""
+    command = ("deploy/install", "--size", "huge")
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert refused.stdout.split() == [
+        "size:",
+        "'huge'",
+        "will",
+        "not",
+        "do.",
+        "small,",
+        "medium",
+        "or",
+        "large.",
+    ]
