@@ -40,6 +40,9 @@ OTHER_PORTS, MAX_PORT, PORT_STEP = 9700, 65_535, 100
 IDLE_SECONDS = 120.0
 """After its last line in the log, a process on demand ends."""
 
+# gRPC's handlers of a fork start threads in the child, and now and then these abort it at once.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 
 @dataclass
 class Service:

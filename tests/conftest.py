@@ -21,6 +21,7 @@ SHARED_STACKS = 2
 """Each for every second file of those that need just a stack."""
 STAYS = frozenset(
     {
+        "GRPC_ENABLE_FORK_SUPPORT",
         "LD_LIBRARY_PATH",
         "OPENBLAS_NUM_THREADS",
         "ORT_DISABLE_TELEMETRY",

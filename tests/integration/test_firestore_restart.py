@@ -139,11 +139,9 @@ def test_what_is_taken_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_it_starts_fast_and_small(tmp_path: Path) -> None:
     """Several servers start at once on two cores: this one takes well under a second, and 80 MB."""
     server = LocalServer("firestore", tmp_path)
-    started = time.monotonic()
     server.start()
-    took = time.monotonic() - started
     try:
         assert server.resident_bytes() < 80e6
-        assert took < 5  # about 0.2 s on an idle machine
+        assert server.cpu_seconds() < 1  # a fifth of it; of the clock, that says how busy the machine is
     finally:
         server.stop()

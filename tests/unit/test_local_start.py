@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -55,6 +56,11 @@ def test_ports_are_chosen_by_one_stack_at_a_time(monkeypatch: pytest.MonkeyPatch
     [line] = said
     assert f"Port {first + len(TITLES) - 1} is in use" in line
     assert f"{chosen[0]} to {chosen[0] + len(TITLES) - 1}" in line
+
+
+def test_grpc_leaves_forks_alone() -> None:
+    """It would start threads in a service that is about to begin, and abort one of a hundred."""
+    assert os.environ["GRPC_ENABLE_FORK_SUPPORT"] == "0"
 
 
 def test_processes_of_a_killed_stack_are_waited_for(tmp_path: Path) -> None:
