@@ -251,6 +251,7 @@ def sites() -> dict[str, list[dict[str, str]]]:
     return {site: rows for site, rows in found.items() if rows}
 
 
+@lru_cache(maxsize=1)
 def _definitions() -> list[tuple[str, ast.stmt]]:
     return [
         (f"{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}:{getattr(top, 'name', '')}", top)

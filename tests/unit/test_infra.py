@@ -143,6 +143,45 @@ def test_apis_are_enabled_as_switched_on() -> None:
     assert enabled["everything"] == {api["name"] for api in apis}
 
 
+RIGHTS_FIRST = {
+    "google_pubsub_subscription.push": "google_service_account_iam_member.pusher",
+    "google_pubsub_subscription.results": "google_bigquery_table_iam_member.results",
+    "google_storage_notification.uploads": "google_pubsub_topic_iam_member.notification",
+    "google_storage_bucket.all": "google_kms_crypto_key_iam_member.agent",
+    "google_firestore_database.this": "google_kms_crypto_key_iam_member.agent",
+}
+"""What Google refuses to make before an account of its own may do its part."""
+
+
+def test_services_and_rights_come_first(tmp_path: Path) -> None:
+    """Everything waits for the APIs, and what needs a right of an agent for that right."""
+    folder = copied(tmp_path)
+    versions = folder / "versions.tf"
+    # A graph needs no state, and a backend would be asked for one.
+    versions.write_text(re.sub(r'  backend "gcs" \{.*?\n  \}\n', "", versions.read_text(), flags=re.DOTALL))
+    code, graph = terraform(folder, "graph")
+    assert code == 0, graph
+    edges: dict[str, set[str]] = {}
+    for waiting, first in re.findall(r'"([^"]+)" -> "([^"]+)"', graph):
+        edges.setdefault(waiting, set()).add(first)
+
+    def before(name: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [name]
+        while waiting:
+            fresh = edges.get(waiting.pop(), set()) - seen
+            seen |= fresh
+            waiting += fresh
+        return seen
+
+    nodes = set(re.findall(r'^  "((?:data\.)?google_\w+\.\w+)" \[', graph, re.MULTILINE))
+    assert len(nodes) > len(RIGHTS_FIRST)
+    at_once = {name for name in nodes if "google_project_service.all" not in before(name)}
+    assert at_once == {"google_project_service.all", "data.google_project.this"}
+    for name, right in RIGHTS_FIRST.items():
+        assert right in before(name), name
+
+
 def test_variables_are_told() -> None:
     """Each variable and output has a description, each variable a type."""
     for path in FILES:
