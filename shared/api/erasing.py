@@ -21,7 +21,7 @@ from shared.documents.corrected import COLLECTION as CORRECTIONS
 from shared.documents.erasure import check_unchanged, seen
 from shared.documents.model import Document
 from shared.documents.passages import COLLECTION as PASSAGES
-from shared.documents.store import COLLECTION, Documents, check_name, document_id, find, in_pages
+from shared.documents.store import COLLECTION, Documents, check_name, document_id, find, in_pages, select
 from shared.platform.clients import emulator, firestore_client, storage_client
 from shared.platform.errors import Conflict, Missing, Superseded
 from shared.platform.records import INSIDE, TERMINAL
@@ -135,13 +135,10 @@ def _members(archive: Subject, *, with_file: bool) -> Iterable[Subject]:
 
     With their files, also those of which nothing but the file is left.
     """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     first = archive.name + INSIDE
     after = first[:-1] + chr(ord(first[-1]) + 1)
-    query = firestore_client().collection(COLLECTION).where(filter=FieldFilter("name", ">=", first))
-    snapshots = query.where(filter=FieldFilter("name", "<", after)).stream()
-    documents = [Document.model_validate(snapshot.to_dict()) for snapshot in snapshots]
+    inside = select(firestore_client(), ("name", ">=", first), ("name", "<", after))
+    documents = [Document.model_validate(snapshot.to_dict()) for snapshot in inside.stream()]
     files = versions_inside(archive.bucket, archive.name) if with_file else {}
     for document in documents:
         if document.bucket == archive.bucket:
@@ -238,7 +235,7 @@ def _erase_results(
         before_digest(digest)
     copies: list[str] = []
     if subject.document and (sha256 := subject.document.sha256):
-        same = client.collection(COLLECTION).where(filter=FieldFilter("sha256", "==", sha256))
+        same = select(client, ("sha256", "==", sha256))
         copies = sorted({copy.id for copy in same.select([]).limit(MAX_COPIES).stream()} - set(gone))
     erase_document(client, subject.id, subject.seen, deleted=max(subject.versions or [0]))
     erased.digests, erased.copies = digests, copies

@@ -6,6 +6,7 @@ What only they need is imported when the first of them comes: a cold start is as
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -66,16 +67,7 @@ def erase_document(call: Call) -> ErasureReport:
 
 
 def _erasure(erased: Erased) -> Erasure:
-    return Erasure(
-        id=erased.id,
-        name=erased.name,
-        files=erased.files,
-        newer=[str(generation) for generation in erased.newer],
-        digests=erased.digests,
-        copies=erased.copies,
-        stays=erased.stays,
-        kept=erased.kept,
-    )
+    return Erasure(**asdict(erased) | {"newer": [str(generation) for generation in erased.newer]})
 
 
 def replays(call: Call) -> ReplayReport:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import AwareDatetime, Field, NonNegativeInt
 
 from shared.documents.model import Document
-from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.store import Documents, find, now
+from shared.documents.store import Documents, find, now, select
 from shared.documents.uploads import notify_all, upload_of
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Missing, Permanent, Superseded
@@ -83,13 +82,10 @@ def replay(identifiers: Sequence[str], *, since: timedelta | None = None) -> lis
     Raises:
         Missing: there is no such document; none is begun.
     """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     chosen = [find(identifier) for identifier in identifiers]
     if not identifiers:
-        failed = firestore_client().collection(DOCUMENTS).where(filter=FieldFilter("state", "==", "failed"))
-        if since is not None:
-            failed = failed.where(filter=FieldFilter("updated_at", ">=", now() - since))
+        lately = [] if since is None else [("updated_at", ">=", now() - since)]
+        failed = select(firestore_client(), ("state", "==", "failed"), *lately)
         chosen = [Document.model_validate(snapshot.to_dict()) for snapshot in failed.stream()]
     events = [upload_of(document, restart_run=document.run) for document in chosen]
     notify_all(events)
