@@ -29,7 +29,7 @@ from shared.intake.reconciliation import LOOK_BACK, lost
 from shared.jobs.listing import Backfill, list_again, list_documents
 from shared.jobs.record import COLLECTION as JOBS
 from shared.jobs.record import Import, Training, create, read, start, update
-from shared.platform.clients import firestore_client, storage_client
+from shared.platform.clients import firestore_client, storage_client, where
 from shared.platform.errors import HeadraceError, SetupError
 from shared.platform.lease import is_held
 from shared.platform.settings import settings
@@ -430,8 +430,5 @@ def print_training(console: Console, training: Training) -> None:
 
 
 def _training_of(execution: str) -> Training | None:
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    mine = FieldFilter("met_by", "array_contains", execution)
-    jobs = firestore_client().collection(JOBS).where(filter=mine)
+    jobs = where(firestore_client().collection(JOBS), ("met_by", "array_contains", execution))
     return next((Training.model_validate(snapshot.to_dict()) for snapshot in jobs.stream()), None)

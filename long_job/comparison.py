@@ -16,6 +16,7 @@ from pydantic import Field, NonNegativeInt
 
 from shared.documents.passages import COLLECTION
 from shared.documents.store import in_pages
+from shared.platform.clients import where
 from shared.platform.records import Record
 
 if TYPE_CHECKING:
@@ -88,9 +89,7 @@ def compare(reference: firestore.DocumentReference, old_run: int, new_run: int) 
 
 
 def _passages(reference: firestore.DocumentReference, run: int) -> Iterator[dict[str, Any]]:
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query = reference.collection(COLLECTION).where(filter=FieldFilter("run", "==", run))
+    query = where(reference.collection(COLLECTION), ("run", "==", run))
     for page in in_pages(query.order_by("index").select(FIELDS), PAGE):
         for snapshot in page:
             stored = snapshot.to_dict() or {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.documents.batches import CLOSED
 from shared.documents.store import document_of, now
 from shared.documents.transitions import check_run
+from shared.platform.clients import where
 from shared.platform.errors import LeaseHeld, Superseded
 from shared.platform.lease import Lease, is_held, take
 from shared.platform.records import Progress
@@ -90,9 +91,7 @@ class DelegatedRun:
 
     def siblings_at_work(self) -> bool:
         """Return whether another task of this execution holds a shard of the run."""
-        from google.cloud.firestore_v1.base_query import FieldFilter
-
-        query = self.reference.collection(LEASES).where(filter=FieldFilter("run", "==", self.run))
+        query = where(self.reference.collection(LEASES), ("run", "==", self.run))
         leases = [_lease(snapshot.to_dict()) for snapshot in query.stream()]
         return any(
             lease.holder.startswith(f"{self.task.execution}/") and lease.holder != self.task.holder

@@ -23,7 +23,7 @@ from shared.documents.figures import known, tables_of
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import Documents
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
-from shared.platform.clients import firestore_client
+from shared.platform.clients import firestore_client, where
 from shared.platform.logs import get_logger
 from shared.platform.records import DOCUMENT_ID, TERMINAL
 from shared.platform.tables import is_total
@@ -206,20 +206,15 @@ def _number(name: str, default: int) -> int:
 
 
 def _on_page(document: Document, page: int) -> list[dict[str, Any]]:
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query: Any = Documents(firestore_client()).reference(document.id).collection(PASSAGES)
-    query = query.where(filter=FieldFilter("run", "==", document.published_run))
-    query = query.where(filter=FieldFilter("page", "==", page)).order_by("index")
+    passages = Documents(firestore_client()).reference(document.id).collection(PASSAGES)
+    query = where(passages, ("run", "==", document.published_run), ("page", "==", page)).order_by("index")
     found = query.select(_SHOWN).limit(MAX_ON_PAGE).get(timeout=SECONDS)
     return [passage_view(each.to_dict()) for each in found]
 
 
 def _from(document: Document, start: int, most: int) -> list[dict[str, Any]]:
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query: Any = Documents(firestore_client()).reference(document.id).collection(PASSAGES)
-    query = query.where(filter=FieldFilter("run", "==", document.published_run)).order_by("index")
+    passages = Documents(firestore_client()).reference(document.id).collection(PASSAGES)
+    query = where(passages, ("run", "==", document.published_run)).order_by("index")
     found = query.start_at({"index": start}).select(_SHOWN).limit(most).get(timeout=SECONDS)
     return [passage_view(each.to_dict()) for each in found]
 

@@ -22,7 +22,7 @@ from shared.documents.erasure import check_unchanged, seen
 from shared.documents.model import Document
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION, Documents, check_name, document_id, find, in_pages, select
-from shared.platform.clients import emulator, firestore_client, storage_client
+from shared.platform.clients import emulator, firestore_client, storage_client, where
 from shared.platform.errors import Conflict, Missing, Superseded
 from shared.platform.records import INSIDE, TERMINAL
 from shared.platform.settings import settings
@@ -226,10 +226,8 @@ def _check_unchanged(subject: Subject, chosen: Mapping[str, Subject]) -> None:
 def _erase_results(
     subject: Subject, before_digest: Callable[[str], object], gone: Mapping[str, Subject], erased: Erased
 ) -> None:
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     client = firestore_client()
-    quoting = client.collection(DIGESTS).where(filter=FieldFilter("quoted", "array_contains", subject.id))
+    quoting = where(client.collection(DIGESTS), ("quoted", "array_contains", subject.id))
     digests = sorted(digest.id for digest in quoting.select([]).stream())
     for digest in digests:
         before_digest(digest)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from google.cloud.firestore_v1.base_query import FieldFilter
-
 from shared.api.keys import Scope, listed, state
 from shared.digests.records import DELIVERIES
 from shared.digests.schedules import definitions
@@ -20,6 +18,7 @@ from shared.documents.model import Document
 from shared.documents.recovery import PER_TICK, SETTLED, standing_still
 from shared.documents.replay import COLLECTION as DEAD_LETTERS
 from shared.documents.store import Documents, now, select
+from shared.platform.clients import number_of, where
 from shared.platform.errors import SetupError
 from shared.platform.settings import settings
 
@@ -78,7 +77,7 @@ def stored(client: firestore.Client, digest: str | None) -> Iterator[Finding]:
 
 def check_failed(client: firestore.Client) -> Iterator[Finding]:
     """Yield how many documents have failed."""
-    if number := _count(select(client, ("state", "==", "failed"))):
+    if number := number_of(select(client, ("state", "==", "failed")), **LIMITS):
         detail = f"{_documents_have(number)} failed; headrace show says why."
         yield Finding("failed", "warning", detail, "When the cause is gone: headrace replay --all")
     else:
@@ -88,9 +87,9 @@ def check_failed(client: firestore.Client) -> Iterator[Finding]:
 def check_dead_letters(client: firestore.Client) -> Iterator[Finding]:
     """Yield how many messages were given up."""
     letters = client.collection(DEAD_LETTERS)
-    total = _count(letters)
-    recent = letters.where(filter=FieldFilter("recorded_at", ">", now() - LETTERS_SINCE))
-    if number := _count(recent):
+    total = number_of(letters, **LIMITS)
+    recent = where(letters, ("recorded_at", ">", now() - LETTERS_SINCE))
+    if number := number_of(recent, **LIMITS):
         [newest] = recent.order_by("recorded_at", direction="DESCENDING").limit(1).get(**LIMITS)
         letter = newest.to_dict() or {}
         detail = f"{number} in the last day, {total} in all; the newest: {letter['reason']['message']}"
@@ -129,7 +128,7 @@ def _moves(client: firestore.Client, document: Document) -> bool:
 def check_announced(client: firestore.Client) -> Iterator[Finding]:
     """Yield how many results were not announced."""
     waiting = select(client, ("results_pending", "==", True), ("updated_at", "<", now() - SETTLED))
-    if number := _count(waiting):
+    if number := number_of(waiting, **LIMITS):
         detail = f"{_documents_have(number)} ended more than a minute ago and not announced."
         yield Finding("results", "wrong", detail, "The next sweep announces them.")
     else:
@@ -141,8 +140,8 @@ def check_models_of_results(client: firestore.Client, digest: str) -> Iterator[F
     completed = ("state", "==", "completed")
     models = [digest, settings().job_model_digest or digest]
     total, same = (
-        _count(select(client, completed)),
-        _count(select(client, completed, ("model", "in", models))),
+        number_of(select(client, completed), **LIMITS),
+        number_of(select(client, completed, ("model", "in", models)), **LIMITS),
     )
     if total == same:
         yield Finding("model of results", "ok", f"all {total} results are of the model {digest[:12]}…")
@@ -222,15 +221,8 @@ def _concern(key: Key, moment: datetime) -> Finding | None:
 
 def _recent(query: Any, state: str, moment: str) -> list[Any]:  # noqa: ANN401 - a collection, or a group
     """Return the newest records in this state, one more than are reported; `moment` is their time's field."""
-    chosen = query.where(filter=FieldFilter("state", "==", state))
-    chosen = chosen.where(filter=FieldFilter(moment, ">", now() - DIGESTS_SINCE))
+    chosen = where(query, ("state", "==", state), (moment, ">", now() - DIGESTS_SINCE))
     return list(chosen.order_by(moment, direction="DESCENDING").limit(DIGESTS_SHOWN + 1).get(**LIMITS))
-
-
-def _count(query: firestore.Query | firestore.CollectionReference) -> int:
-    counting: Any = query.count()  # annotated as if its get() were asynchronous
-    [[counted]] = counting.get(**LIMITS)
-    return int(counted.value)
 
 
 def _documents_have(number: int) -> str:

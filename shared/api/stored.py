@@ -14,6 +14,7 @@ from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
+from shared.platform.clients import where
 from shared.platform.errors import Superseded
 from shared.platform.records import PassageResult
 
@@ -78,8 +79,6 @@ def list_passages(client: firestore.Client, stored: dict[str, Any], asked: Passa
     Raises:
         Problem: 409 if another run was published since the previous page.
     """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     identifier, run = stored["id"], stored["published_run"]
     start = None
     if asked.page_token is not None:
@@ -89,17 +88,15 @@ def list_passages(client: firestore.Client, stored: dict[str, Any], asked: Passa
     page = {"document": identifier, "run": run, "passages": [], "next_page_token": None}
     if run is None:
         return page
-    filters = (
-        FieldFilter("run", "==", run),
-        asked.topic and FieldFilter("topic_names", "array_contains", asked.topic),
-        asked.sentiment and FieldFilter("sentiment.label", "==", asked.sentiment),
-        asked.action and FieldFilter("action.label", "==", asked.action),
-        None if asked.initiative is None else FieldFilter("initiative", "==", asked.initiative),
-    )
     collection = client.collection(DOCUMENTS).document(identifier).collection(PASSAGES)
-    query: Any = collection
-    for each in filter(None, filters):
-        query = query.where(filter=each)
+    query = where(
+        collection,
+        ("run", "==", run),
+        asked.topic and ("topic_names", "array_contains", asked.topic),
+        asked.sentiment and ("sentiment.label", "==", asked.sentiment),
+        asked.action and ("action.label", "==", asked.action),
+        None if asked.initiative is None else ("initiative", "==", asked.initiative),
+    )
     if asked.order == "salience":
         query = query.order_by("salience", direction="DESCENDING")
     else:
@@ -179,14 +176,12 @@ def list_initiatives(client: firestore.Client, asked: InitiativesQuery) -> Initi
     Raises:
         Problem: 409, the passage that the page follows is gone.
     """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query: Any = client.collection_group(PASSAGES).where(filter=FieldFilter("initiative", "==", value=True))
-    if asked.topic is not None:
-        query = query.where(filter=FieldFilter("topic_names", "array_contains", asked.topic))
-    if asked.action is not None:
-        query = query.where(filter=FieldFilter("action.label", "==", asked.action))
-    query = query.order_by("salience", direction="DESCENDING")
+    query = where(
+        client.collection_group(PASSAGES),
+        ("initiative", "==", True),
+        asked.topic and ("topic_names", "array_contains", asked.topic),
+        asked.action and ("action.label", "==", asked.action),
+    ).order_by("salience", direction="DESCENDING")
     document, run, index = read_cursor(asked.page_token)
     if document is not None:
         passages = client.collection(DOCUMENTS).document(document).collection(PASSAGES)

@@ -20,7 +20,7 @@ from shared.digests.records import Digest, ListedDigest, Sorted
 from shared.documents.erasure import erase_stored
 from shared.documents.store import Documents, now
 from shared.documents.views import object_link
-from shared.platform.clients import emulator, storage_client
+from shared.platform.clients import emulator, storage_client, where
 from shared.platform.errors import HeadraceError, Superseded
 from shared.platform.records import Record, SentimentLabel
 from shared.platform.retry import storage_limits
@@ -109,13 +109,14 @@ def read(client: firestore.Client, identifier: str) -> StoredDigest | None:
     return StoredDigest.model_validate(fields) if fields else None
 
 
+def _of_schedule(client: firestore.Client, schedule: str | None) -> Any:  # noqa: ANN401 - untyped
+    digests = client.collection(COLLECTION).order_by("end", direction="DESCENDING")
+    return where(digests, None if schedule is None else ("schedule", "==", schedule))
+
+
 def newest(client: firestore.Client, limit: int, schedule: str | None = None) -> Iterator[StoredDigest]:
     """Yield digests of one schedule or of all, by the end of their window, the last first."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query: firestore.Query = client.collection(COLLECTION).order_by("end", direction="DESCENDING")
-    if schedule is not None:
-        query = query.where(filter=FieldFilter("schedule", "==", schedule))
+    query = _of_schedule(client, schedule)
     for snapshot in query.limit(limit).stream():
         yield StoredDigest.model_validate(snapshot.to_dict())
 
@@ -134,12 +135,8 @@ def listed(
     Raises:
         Superseded: that one is gone.
     """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     digests = client.collection(COLLECTION)
-    query: Any = digests.order_by("end", direction="DESCENDING")
-    if schedule is not None:
-        query = query.where(filter=FieldFilter("schedule", "==", schedule))
+    query = _of_schedule(client, schedule)
     if after is not None:
         last = digests.document(after).get(["end"])
         if not last.exists:
@@ -203,10 +200,8 @@ def complete(client: firestore.Client, identifier: str) -> StoredDigest | None:
 
 def unwritten(client: firestore.Client) -> list[dict[str, Any]]:
     """Return `id` of digests that were stored a while ago and whose files were not written."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    overdue = FieldFilter("unwritten_since", "<", now() - ABANDONED)
-    query = client.collection(COLLECTION).where(filter=overdue).select([]).limit(PER_SWEEP)
+    overdue = where(client.collection(COLLECTION), ("unwritten_since", "<", now() - ABANDONED))
+    query = overdue.select([]).limit(PER_SWEEP)
     return [{"id": snapshot.id} for snapshot in query.stream()]
 
 
@@ -295,11 +290,10 @@ def redact(client: firestore.Client, document: str) -> int:
     again.
     """
     from google.cloud import firestore as fields
-    from google.cloud.firestore_v1.base_query import FieldFilter
 
     changed = 0
-    naming = FieldFilter("quoted", "array_contains", document)
-    query = client.collection(COLLECTION).where(filter=naming).select([]).limit(PER_QUERY)
+    naming = where(client.collection(COLLECTION), ("quoted", "array_contains", document))
+    query = naming.select([]).limit(PER_QUERY)
     while references := [snapshot.reference for snapshot in query.stream()]:
         for reference in references:
             Documents(client).run(partial(_rewrite, reference=reference, document=document))

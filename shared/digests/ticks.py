@@ -28,6 +28,7 @@ from shared.digests import schedules
 from shared.digests.records import Window
 from shared.digests.schedules import Schedule, definitions
 from shared.documents.store import Documents, now
+from shared.platform.clients import where
 from shared.platform.lease import Lease, is_held, take
 from shared.platform.logs import get_logger
 from shared.platform.records import Record
@@ -227,9 +228,7 @@ def _former(clock: Mapping[str, Any], name: str) -> Schedule | None:
 
 def unfinished(client: firestore.Client, until: datetime) -> list[str]:
     """Return ids of slots to be made; those that failed least first, then the oldest."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query = client.collection(TICKS).where(filter=FieldFilter("state", "in", OPEN)).limit(MAX_OPEN)
+    query = where(client.collection(TICKS), ("state", "in", OPEN)).limit(MAX_OPEN)
     records = [(snapshot.id, snapshot.to_dict() or {}) for snapshot in query.stream()]
     records.sort(key=lambda pair: (pair[1]["attempts"], pair[1]["slot"], pair[0]))
     return [identifier for identifier, stored in records if stored["slot"] <= until]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.documents.store import document_of, now
 from shared.documents.transitions import check_run
+from shared.platform.clients import number_of, where
 from shared.platform.errors import Retryable, Superseded
 
 if TYPE_CHECKING:
@@ -92,12 +93,7 @@ def count_failure(documents: Documents, message: BatchMessage, why: str) -> int:
 
 def count_done(reference: firestore.DocumentReference, run: int) -> int:
     """Return how many batches of a run are wholly committed."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    done = of_run(reference, run).where(filter=FieldFilter("done", "==", value=True))
-    counting: Any = done.count()  # annotated as if its get() were asynchronous
-    [[counted]] = counting.get()
-    return int(counted.value)
+    return number_of(where(of_run(reference, run), ("done", "==", True)))
 
 
 def done(reference: firestore.DocumentReference, run: int) -> set[int]:
@@ -182,7 +178,5 @@ def new_record(message: BatchMessage) -> dict[str, Any]:
 
 def of_run(reference: firestore.DocumentReference, run: int, collection: str = COLLECTION) -> firestore.Query:
     """Ask for what a run has in a collection of its document."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query: firestore.Query = reference.collection(collection).where(filter=FieldFilter("run", "==", run))
+    query: firestore.Query = where(reference.collection(collection), ("run", "==", run))
     return query

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.documents.model import MAX_PREFIX, words
 from shared.documents.outcomes import organisation_key
 from shared.documents.store import COLLECTION
+from shared.platform.clients import number_of, where
 from shared.platform.errors import Permanent
 from shared.platform.records import DOCUMENT_ID, INT64_MAX, State
 
@@ -150,8 +151,7 @@ def _rarest_first(client: firestore.Client, facets: list[str]) -> list[str]:
         return facets
     found = {}
     for facet in facets[:MAX_COUNTED]:
-        [[counted]] = _where(client, Filters(), facet).limit(MAX_LOOKED).count().get(timeout=SECONDS)
-        found[facet] = int(counted.value)
+        found[facet] = number_of(_where(client, Filters(), facet).limit(MAX_LOOKED), timeout=SECONDS)
     return sorted(facets, key=lambda facet: found.get(facet, MAX_LOOKED))
 
 
@@ -160,8 +160,7 @@ def count(client: firestore.Client, filters: Filters) -> int | None:
     asked = filters.facets()
     if len(asked) > 1 or filters.prefix is not None:
         return None
-    [[found]] = _where(client, filters, *asked[:1]).count().get(timeout=SECONDS)
-    return int(found.value)
+    return number_of(_where(client, filters, *asked[:1]), timeout=SECONDS)
 
 
 def _order(filters: Filters, sort: Sort) -> Sort:
@@ -171,31 +170,23 @@ def _order(filters: Filters, sort: Sort) -> Sort:
 
 
 def _query(client: firestore.Client, filters: Filters, sort: Sort, facet: str) -> Any:  # noqa: ANN401 - untyped
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     query = _where(client, filters, facet)
     if filters.prefix is not None:
-        query = query.where(filter=FieldFilter("name", ">=", filters.prefix))
-        query = query.where(filter=FieldFilter("name", "<", filters.prefix + "\U0010ffff"))
+        query = where(query, ("name", ">=", filters.prefix), ("name", "<", filters.prefix + "\U0010ffff"))
     field, direction = ORDERS[sort]
     return query.order_by(field, direction=direction).order_by("__name__", direction=direction)
 
 
 def _where(client: firestore.Client, filters: Filters, facet: str = "") -> Any:  # noqa: ANN401 - untyped
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     key = organisation_key(filters.organisation)
-    conditions = (
-        filters.state and FieldFilter("state", "==", filters.state),
-        key and FieldFilter("organisation_key", "==", key),
-        filters.year and FieldFilter("year", "==", filters.year),
-        filters.language and FieldFilter("language", "==", filters.language),
-        facet and FieldFilter("facets", "array_contains", facet),
+    return where(
+        client.collection(COLLECTION),
+        filters.state and ("state", "==", filters.state),
+        key and ("organisation_key", "==", key),
+        filters.year and ("year", "==", filters.year),
+        filters.language and ("language", "==", filters.language),
+        facet and ("facets", "array_contains", facet),
     )
-    query: Any = client.collection(COLLECTION)
-    for each in filter(None, conditions):
-        query = query.where(filter=each)
-    return query
 
 
 def _cursor(row: dict[str, Any], sort: Sort) -> str:

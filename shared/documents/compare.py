@@ -30,6 +30,7 @@ from shared.documents.plans import (
     kept_sentences,
     nearest_passages,
 )
+from shared.platform.clients import where
 from shared.platform.errors import Missing, Permanent
 from shared.platform.records import DOCUMENT_ID, SENTIMENTS, TOPIC_NAMES, TOPICS, Record, SentimentLabel
 from shared.platform.tables import is_total
@@ -311,12 +312,10 @@ def _read(client: firestore.Client, asked: Asked, notes: list[str]) -> Loaded:
 
 def _documents_of(client: firestore.Client, asked: Asked, notes: list[str]) -> list[str]:
     """Return documents of an organisation about a year. Raises Missing, with the years there are."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     key = organisation_key(asked.organisation) or ""
-    query = client.collection(OUTCOMES).where(filter=FieldFilter("organisation_key", "==", key))
+    query = where(client.collection(OUTCOMES), ("organisation_key", "==", key))
     shown = query.select(["document", "year", "passages", "members", "duplicate_of", "completed_at"])
-    of_year = shown.where(filter=FieldFilter("year", "==", asked.year)).limit(MAX_FOUND)
+    of_year = where(shown, ("year", "==", asked.year)).limit(MAX_FOUND)
     found = [each.to_dict() or {} for each in of_year.get(timeout=SECONDS)]
     known = {each["document"] for each in found}
     own = [each for each in found if each["completed_at"] and each["members"] is None]

@@ -12,7 +12,7 @@ from shared.documents.figures import figures_of, tables_of
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import Documents, in_pages
 from shared.documents.views import PASSAGE_FIELDS, document_view, object_link, passage_view
-from shared.platform.clients import emulator, firestore_client
+from shared.platform.clients import emulator, firestore_client, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,13 +48,11 @@ def selected(filters: Filters, sort: Sort = "newest") -> Iterator[dict[str, Any]
 
 def published_passages(shown: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every passage of a document's published run, in order, without vectors."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     run = shown["published_run"]
     if run is None:
         return
     passages = Documents(firestore_client()).reference(shown["id"]).collection(PASSAGES)
-    query = passages.where(filter=FieldFilter("run", "==", run)).order_by("index")
+    query = where(passages, ("run", "==", run)).order_by("index")
     shown_fields = query.select([field for field in PASSAGE_FIELDS if field != "embedding"])
     for snapshot in chain.from_iterable(in_pages(shown_fields, PASSAGES_AT_ONCE)):
         yield passage_view(snapshot.to_dict())

@@ -42,6 +42,7 @@ from shared.documents.quotable import keep
 from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import Documents, in_pages, now
 from shared.documents.views import passage_view
+from shared.platform.clients import where
 from shared.platform.errors import Conflict, Missing, Permanent
 from shared.platform.records import LANGUAGES, TOPICS, PassageResult, Record
 from shared.platform.transaction import plain
@@ -234,13 +235,12 @@ def check_first(
 
 
 def _doubtful(client: firestore.Client, asked: Filters, limit: int) -> list[dict[str, Any]]:
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query: Any = client.collection_group(PASSAGES).where(filter=FieldFilter("kind", "==", "text"))
-    if asked.document is not None:
-        query = query.where(filter=FieldFilter("document", "==", asked.document))
-    if asked.topic is not None:
-        query = query.where(filter=FieldFilter("topic_names", "array_contains", asked.topic))
+    query = where(
+        client.collection_group(PASSAGES),
+        ("kind", "==", "text"),
+        None if asked.document is None else ("document", "==", asked.document),
+        None if asked.topic is None else ("topic_names", "array_contains", asked.topic),
+    )
     query = query.order_by("check", direction="DESCENDING").select(_QUEUED).limit(limit)
     return [snapshot.to_dict() or {} for snapshot in query.get(timeout=SECONDS)]
 
@@ -416,9 +416,7 @@ def _read(
 
 def _log(reference: firestore.DocumentReference, key: str) -> list[Correction]:
     """Return the corrections of a text, or of a file, the oldest first."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query = reference.collection(COLLECTION).where(filter=FieldFilter("text_hash", "==", key))
+    query = where(reference.collection(COLLECTION), ("text_hash", "==", key))
     found = [Correction.model_validate(each.to_dict()) for each in query.get(timeout=SECONDS)]
     return sorted(found, key=lambda each: each.number)
 
@@ -431,10 +429,7 @@ def _twins(
     Raises:
         Permanent: there are too many.
     """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query = reference.collection(PASSAGES).where(filter=FieldFilter("text_hash", "==", key))
-    query = query.limit(MAX_SAME + 1)
+    query = where(reference.collection(PASSAGES), ("text_hash", "==", key)).limit(MAX_SAME + 1)
     found = {
         each.id: result_of(each.to_dict() or {})
         for each in (query.get(timeout=SECONDS) if document.state in CLOSED else transaction.get(query))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from shared.documents import artefacts, outcomes, transitions
 from shared.documents.store import CONTENTS, Documents, is_as_read, lay_tombstone, now
+from shared.platform.clients import where
 from shared.platform.errors import Superseded
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ def erase_stored(
     Raises:
         Superseded: it has moved on since, or does so while it is erased; what came is left alone.
     """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     hold = _Hold(client, document, deleted)
     if not hold.take(expected):
         return
@@ -72,7 +71,7 @@ def erase_stored(
     for blob in blobs:  # each in the generation that was listed: one that is newer is another run's
         artefacts.delete(blob)
     also()
-    named = client.collection(CONTENTS).where(filter=FieldFilter("document", "==", document))
+    named = where(client.collection(CONTENTS), ("document", "==", document))
     for query in [*(hold.reference.collection(part).select([]) for part in PARTS), named.select([])]:
         while references := [snapshot.reference for snapshot in query.limit(PAGE).stream()]:
             if not hold.delete(references):

@@ -19,6 +19,7 @@ from shared.documents.batches import of_run
 from shared.documents.outcomes import COLLECTION as OUTCOMES
 from shared.documents.outcomes import organisation_key
 from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.platform.clients import where
 from shared.platform.errors import Superseded
 from shared.platform.tables import Figure, Table, is_total
 from shared.text.datapoints import datapoint_of_query, names, told_apart
@@ -383,14 +384,12 @@ def _stored(
     shown: Sequence[str] = _SHOWN,
 ) -> Iterator[dict[str, Any]]:
     """Yield outcomes by document, from `start` on, with figures of any of the data points."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     outcomes = client.collection(OUTCOMES)
-    query: Any = outcomes.order_by("__name__").select(shown)
-    if key is not None:
-        query = query.where(filter=FieldFilter("organisation_key", "==", key))
-    if codes is not None:
-        query = query.where(filter=FieldFilter("codes", "array_contains_any", codes))
+    query = where(
+        outcomes.order_by("__name__").select(shown),
+        None if key is None else ("organisation_key", "==", key),
+        None if codes is None else ("codes", "array_contains_any", codes),
+    )
     after = query if start is None else query.start_at({"__name__": outcomes.document(start)})
     at_once, most = (FIRST_OUTCOMES, OUTCOMES_AT_ONCE) if shown == _SHOWN else (MAX_OUTCOMES, MAX_OUTCOMES)
     while page := list(after.limit(at_once).get(timeout=SECONDS)):

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from shared.documents.corrected import text_hash, worth_checking
+from shared.platform.clients import where
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -63,13 +64,10 @@ def purge_runs(document: firestore.DocumentReference, before: int, keep: Collect
 
     Call only where no batch of theirs commits any more: all but the document's own run, and that if rejected.
     """
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     deleted = 0
     for name in (COLLECTION, "batches", "leases"):
         for after, until in pairwise([0, *sorted(run for run in keep if run < before), before]):
-            between = document.collection(name).where(filter=FieldFilter("run", ">", after))
-            query = between.where(filter=FieldFilter("run", "<", until)).select([])
+            query = where(document.collection(name), ("run", ">", after), ("run", "<", until)).select([])
             while snapshots := list(query.limit(DELETE_BATCH).stream()):
                 batch = document._client.batch()  # noqa: SLF001 - the reference's own client
                 for snapshot in snapshots:

@@ -23,6 +23,7 @@ from shared.documents.catalogue import Filters, list_documents
 from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.platform.clients import where
 from shared.platform.errors import Missing
 from shared.platform.records import Record
 from shared.platform.tables import PassageKind
@@ -172,16 +173,14 @@ def _nearest(  # noqa: PLR0913, PLR0917 - what a query names
     topic: str | None,
     fields: Sequence[str] = _FIELDS,
 ) -> list[dict[str, Any]]:
-    from google.cloud.firestore_v1.base_query import FieldFilter
     from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
     from google.cloud.firestore_v1.vector import Vector
 
-    query = client.collection_group(PASSAGES)
-    for field, value in equal.items():
-        if value is not None:
-            query = query.where(filter=FieldFilter(field, "==", value))
-    if topic is not None:
-        query = query.where(filter=FieldFilter("topic_names", "array_contains", topic))
+    query = where(
+        client.collection_group(PASSAGES),
+        *((field, "==", value) for field, value in equal.items() if value is not None),
+        None if topic is None else ("topic_names", "array_contains", topic),
+    )
     # Of vectors of unit length the dot product is the cosine, and the cheapest measure. Firestore returns the
     # distance only where the projection names it.
     nearest: Any = query.select([*fields, "score"]).find_nearest(

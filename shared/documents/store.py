@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from shared.documents import outcomes, transitions
 from shared.documents.model import Document, Run
-from shared.platform.clients import firestore_client
+from shared.platform.clients import firestore_client, where
 from shared.platform.errors import HeadraceError, Missing, Retryable
 from shared.platform.records import DOCUMENT_ID, TERMINAL
 from shared.platform.retry import is_transient, pauses
@@ -73,13 +73,8 @@ def run_record(reference: firestore.DocumentReference, run: int) -> firestore.Do
 
 def select(client: firestore.Client, *conditions: tuple[str, str, object]) -> firestore.Query:
     """Return the query of documents that meet each condition: field, operator, value."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query: Any = client.collection(COLLECTION)
-    for field, operator, value in conditions:
-        query = query.where(filter=FieldFilter(field, operator, value))
-    chosen: firestore.Query = query
-    return chosen
+    query: firestore.Query = where(client.collection(COLLECTION), *conditions)
+    return query
 
 
 def in_pages(query: Any, size: int) -> Iterator[list[Any]]:  # noqa: ANN401 - the client's query is untyped

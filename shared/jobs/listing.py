@@ -14,6 +14,7 @@ from shared.documents.store import COLLECTION as DOCUMENTS
 from shared.documents.store import in_pages, run_record
 from shared.jobs.record import Job, reference, update
 from shared.jobs.record import State as JobState
+from shared.platform.clients import number_of, where
 from shared.platform.records import TERMINAL, ErrorInfo, Record
 
 if TYPE_CHECKING:
@@ -89,25 +90,16 @@ def entries(client: firestore.Client, backfill: str) -> firestore.CollectionRefe
 
 def counts(client: firestore.Client, backfill: str) -> dict[str, int]:
     """Return the number of documents by outcome."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     by_outcome: dict[str, int] = {}
     for outcome in get_args(Outcome):
-        query = entries(client, backfill).where(filter=FieldFilter("outcome", "==", outcome))
-        counting: Any = query.count()  # annotated as if its get() were asynchronous
-        [[counted]] = counting.get()
-        if counted.value:
-            by_outcome[outcome] = int(counted.value)
+        if number := number_of(where(entries(client, backfill), ("outcome", "==", outcome))):
+            by_outcome[outcome] = number
     return by_outcome
 
 
 def pages(client: firestore.Client, backfill: str, *, unsettled: bool = False) -> Iterator[list[Entry]]:
     """Yield the listed documents in the order of their ids, some at a time."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query: Any = entries(client, backfill)
-    if unsettled:
-        query = query.where(filter=FieldFilter("settled", "==", value=False))
+    query = where(entries(client, backfill), ("settled", "==", False) if unsettled else None)
     for page in in_pages(query.order_by("__name__"), PAGE):
         yield [Entry.model_validate(snapshot.to_dict()) for snapshot in page]
 
@@ -165,10 +157,8 @@ def list_documents(client: firestore.Client, backfill: Backfill) -> int:
 
 def list_again(client: firestore.Client, backfill: Backfill) -> int:
     """List again what failed or was busy, as it is now; return how many documents."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     listed = entries(client, backfill.id)
-    query = listed.where(filter=FieldFilter("outcome", "in", list(AGAIN))).limit(PAGE)
+    query = where(listed, ("outcome", "in", list(AGAIN))).limit(PAGE)
     total = 0
     while page := [Entry.model_validate(snapshot.to_dict()) for snapshot in query.stream()]:
         references = [client.collection(DOCUMENTS).document(entry.document) for entry in page]
@@ -232,11 +222,8 @@ def entry_of(stored: Mapping[str, Any], published: str | None) -> Entry | None:
 
 def _pages(client: firestore.Client, prefix: str | None) -> Iterator[list[dict[str, Any]]]:
     """Yield documents whose names begin with the prefix, some at a time."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
     query: Any = client.collection(DOCUMENTS)
     if prefix:
-        query = query.where(filter=FieldFilter("name", ">=", prefix))
-        query = query.where(filter=FieldFilter("name", "<", prefix + LAST_CHARACTER))
+        query = where(query, ("name", ">=", prefix), ("name", "<", prefix + LAST_CHARACTER))
     for page in in_pages(query.order_by("name").select(FIELDS), PAGE):
         yield [snapshot.to_dict() for snapshot in page]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient
 
 C = TypeVar("C")
+Condition = tuple[str, str, object]
+"""A field, an operator and a value."""
 EMULATORS = (
     "STORAGE_EMULATOR_HOST",
     "PUBSUB_EMULATOR_HOST",
@@ -141,3 +143,19 @@ def secret(name: str, version: int) -> bytes:
     """A pinned version of a secret, read once per process."""
     path = f"projects/{settings().project}/secrets/{name}/versions/{version}"
     return secrets().access_secret_version(name=path).payload.data
+
+
+def where(query: Any, *conditions: Condition | str | int | None) -> Any:  # noqa: ANN401 - the client's are untyped
+    """Return a collection or query with these conditions; what is false is none."""
+    from google.cloud.firestore_v1.base_query import FieldFilter
+
+    for each in conditions:
+        if isinstance(each, tuple):
+            query = query.where(filter=FieldFilter(*each))
+    return query
+
+
+def number_of(query: Any, **limits: Any) -> int:  # noqa: ANN401
+    """Return how many documents a collection or query has; the limits are those of the call."""
+    [[counted]] = query.count().get(**limits)
+    return int(counted.value)

@@ -120,11 +120,11 @@ def test_a_document_shows_what_matters_first(browser: FlaskClient) -> None:
 
 def test_more_like_a_passage_leaves_out_the_passage_and_its_copies(browser: FlaskClient) -> None:
     """It stands above; the same words in another document are nothing new."""
-    document, copy = completed(), completed()
+    document, _ = completed(), completed()
     page = browser.get(f"/search/like/{document.id}/{WATER}").text
     assert page.count(TEXTS[WATER]) == 1
     assert TEXTS[BOARD] in page
-    assert f"/documents/{copy.id}?" in page or f"/documents/{document.id}?" in page
+    assert page.count(TEXTS[BOARD]) == 1
     for wrong in (f"{'f' * 24}/0", "x/0", f"{document.id}/9999"):
         assert browser.get(f"/search/like/{wrong}").status_code == HTTPStatus.NOT_FOUND
 

@@ -150,11 +150,7 @@ QUERIES: dict[str, list[Query]] = {
     "shared.digests.compute.window:Counted.__init__": _OUTCOMES,
     "shared.digests.store:unwritten": [Query("digests", order="unwritten_since")],
     "shared.digests.store:redact": [Query("digests", contains="quoted")],
-    "shared.digests.store:listed": [
-        Query("digests", order="end", descending=True),
-        Query("digests", ("schedule",), order="end", descending=True),
-    ],
-    "shared.digests.store:newest": [
+    "shared.digests.store:_of_schedule": [
         Query("digests", order="end", descending=True),
         Query("digests", ("schedule",), order="end", descending=True),
     ],
@@ -179,8 +175,10 @@ QUERIES: dict[str, list[Query]] = {
 }
 
 HELPERS = {
+    "shared.platform.clients:where",
     "shared.documents.store:select",
-    "shared.digests.compute.rows:Rows._query",
+    "shared.digests.compute.rows:Rows.count",
+    "shared.digests.compute.rows:Rows.matching",
     "shared.digests.compute.rows:Rows.range",
     "shared.digests.compute.rows:between",
 }
@@ -219,7 +217,7 @@ def _asked(node: ast.AST) -> set[tuple[str, str]] | None:
         assert attribute != "limit_to_last", "order the other way and use limit: each order has its own index"
         owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         of_rows = attribute in {"range", "count", "matching"} and owner.rpartition(".")[2] == "rows"
-        asks = of_rows or attribute in ASKING or ast.unparse(node.func) == "FieldFilter"
+        asks = of_rows or attribute in ASKING or ast.unparse(node.func) in {"FieldFilter", "where"}
     elif isinstance(node, ast.Tuple):
         parts, asks = node.elts, False
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.digests.records import Filter, Window
 from shared.documents.outcomes import organisation_key
+from shared.platform.clients import number_of, where
 from shared.platform.records import Record
 from shared.platform.transaction import plain
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from google.cloud import firestore
 
+    from shared.platform.clients import Condition
+
 
 PAGE = 10_000
 """Records of one query: it may take a minute at most (`shared.platform.retry.QUERY_SECONDS`)."""
@@ -28,7 +31,6 @@ CHUNK = 64
 """Records asked for by their ids at once; one may have a megabyte."""
 
 Row = dict[str, Any]
-Condition = tuple[str, str, object]
 
 
 class Request(Record):
@@ -63,7 +65,7 @@ class Rows:
         """Yield at most `limit` records in the order of a field and of their ids; each has its id in `""`."""
         direction = "DESCENDING" if descending else "ASCENDING"
         selected = fields if by in fields or by.partition(".")[0] in fields else [*fields, by]
-        query = self._query(collection, conditions).select(selected)
+        query = where(self.client.collection(collection), *conditions).select(selected)
         query = query.order_by(by, direction).order_by("__name__", direction)
         left, page = limit, query
         while left > 0:
@@ -112,22 +114,14 @@ class Rows:
 
     def count(self, collection: str, conditions: Sequence[Condition]) -> int:
         """Return how many there are, which Firestore counts itself: a read for each thousand."""
-        [[counted]] = self._query(collection, conditions).count().get()
-        self.reads += 1 + int(counted.value) // 1000
-        return int(counted.value)
+        counted = number_of(where(self.client.collection(collection), *conditions))
+        self.reads += 1 + counted // 1000
+        return counted
 
     def matching(self, collection: str, conditions: Sequence[Condition], fields: Sequence[str]) -> list[Row]:
         """Return a few records."""
-        rows = self._run(self._query(collection, conditions).select(fields))
+        rows = self._run(where(self.client.collection(collection), *conditions).select(fields))
         return sorted(rows, key=lambda row: str(row[""]))
-
-    def _query(self, collection: str, conditions: Sequence[Condition]) -> Any:  # noqa: ANN401 - not typed
-        from google.cloud.firestore_v1.base_query import FieldFilter
-
-        query: Any = self.client.collection(collection)
-        for field, operator, value in conditions:
-            query = query.where(filter=FieldFilter(field, operator, value))
-        return query
 
     def _run(self, query: Any) -> Iterator[Row]:  # noqa: ANN401 - the client's query is not typed
         request, _, _ = query._prep_stream()  # noqa: SLF001 - as its own `stream` begins

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from shared.digests.compute.datapoints import Values
-    from shared.digests.compute.rows import Condition, Request, Row, Rows
+    from shared.digests.compute.rows import Request, Row, Rows
     from shared.digests.records import Followed, FollowStatus
+    from shared.platform.clients import Condition
 
 MAX_PROBLEMS = 20
 """Listed; all are counted."""

@@ -23,7 +23,7 @@ from shared.digests.notify import webhooks
 from shared.digests.records import DELIVERIES
 from shared.digests.schedules import Target, Webhook
 from shared.documents.store import Documents, now
-from shared.platform.clients import secret
+from shared.platform.clients import secret, where
 from shared.platform.errors import Permanent, Retryable
 from shared.platform.logs import get_logger
 from shared.platform.records import Record
@@ -79,15 +79,8 @@ def enqueue(
 
 def due(client: firestore.Client, at: datetime) -> list[firestore.DocumentReference]:
     """Return the deliveries to try by now, the longest overdue first."""
-    from google.cloud.firestore_v1.base_query import FieldFilter
-
-    query = (
-        client.collection_group(DELIVERIES)
-        .where(filter=FieldFilter("state", "==", "pending"))
-        .where(filter=FieldFilter("next_at", "<=", at))
-        .order_by("next_at")
-        .limit(PER_CALL)
-    )
+    pending = where(client.collection_group(DELIVERIES), ("state", "==", "pending"), ("next_at", "<=", at))
+    query = pending.order_by("next_at").limit(PER_CALL)
     return [snapshot.reference for snapshot in query.stream()]
 
 
