@@ -22,7 +22,7 @@ from cli.say import print_json, say
 from shared.documents.delegation import has_not_ended, run_job
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.store import document_id, now
+from shared.documents.store import document_id, fields_of, now
 from shared.documents.uploads import notify_all
 from shared.inference.manifest import MANIFEST_FILE, read_manifest
 from shared.intake.reconciliation import LOOK_BACK, lost
@@ -320,13 +320,8 @@ def _with_text(example: Mapping[str, Any]) -> dict[str, Any]:
 
 def _names(documents: Iterable[str]) -> dict[str, str]:
     """Return the names of documents by id; erased documents have no name any more."""
-    identifiers = sorted({*documents})
-    if not identifiers:
-        return {}
-    client = firestore_client()
-    references = [client.collection(DOCUMENTS).document(identifier) for identifier in identifiers]
-    snapshots = client.get_all(references, ["name"])
-    return {snapshot.id: (snapshot.to_dict() or {}).get("name", "(erased)") for snapshot in snapshots}
+    names = fields_of(firestore_client(), wanted := {*documents}, ["name"])
+    return {each: names[each]["name"] if each in names else "(erased)" for each in wanted}
 
 
 def _labels(labels: Mapping[str, Any]) -> str:

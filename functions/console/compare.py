@@ -14,7 +14,7 @@ from functions.console.show import file_name
 from shared.documents.catalogue import Filters, list_documents
 from shared.documents.compare import MAX_SIDES, Comparison, DatapointRow, parse_side
 from shared.documents.compare import compare as compare_sides
-from shared.documents.store import COLLECTION
+from shared.documents.store import fields_of
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Permanent
 from shared.platform.records import DOCUMENT_ID
@@ -77,11 +77,9 @@ def chosen() -> Response:
 
 def _titles(client: Any, asked: list[str]) -> dict[str, str]:  # noqa: ANN401 - untyped
     """Return what people know the documents by that are compared, by their ids."""
-    references = [
-        client.collection(COLLECTION).document(each) for each in asked if re.fullmatch(DOCUMENT_ID, each)
-    ]
-    found = client.get_all(references, ["name", "title"], timeout=SECONDS) if references else []
-    return {each.id: each.get("title") or file_name(each.get("name")) for each in found if each.exists}
+    documents = [each for each in asked if re.fullmatch(DOCUMENT_ID, each)]
+    found = fields_of(client, documents, ("name", "title"), timeout=SECONDS)
+    return {each: fields["title"] or file_name(fields["name"]) for each, fields in found.items()}
 
 
 def _years(client: Any) -> dict[str, set[int]]:  # noqa: ANN401 - untyped

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from functions.console.app import local_path, needs
 from shared.api.keys import Scope
 from shared.documents.catalogue import ROW, BadCursor, Filters, Sort, count, list_documents
-from shared.documents.store import COLLECTION
+from shared.documents.store import fields_of
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Permanent
 from shared.platform.records import DOCUMENT_ID
@@ -150,8 +150,5 @@ def _identifiers(given: Sequence[str], most: int) -> list[str]:
 
 def _read(identifiers: Sequence[str]) -> list[dict[str, Any]]:
     """Read rows of documents, in the order of their ids; those that are gone are left out."""
-    client = firestore_client()
-    references = [client.collection(COLLECTION).document(each) for each in identifiers]
-    read = client.get_all(references, ROW, timeout=SECONDS)
-    found = {each.id: each.to_dict() or {} for each in read if each.exists}
+    found = fields_of(firestore_client(), identifiers, ROW, timeout=SECONDS)
     return [found[each] for each in identifiers if each in found]

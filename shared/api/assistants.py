@@ -32,7 +32,7 @@ from shared.documents.compare import compare as compare_sides
 from shared.documents.corrected import MAX_TOPICS
 from shared.documents.figures import CURSOR, MAX_CODED_FIGURES, KnownFigure, key_figures, known
 from shared.documents.plans import Status
-from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import fields_of
 from shared.documents.views import document_view, object_link
 from shared.platform.clients import emulator
 from shared.platform.records import (
@@ -616,11 +616,7 @@ def cut(text: str, most: int = MAX_TEXT) -> str:
 
 def _about(library: Library, identifiers: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return what is cited of documents, read at once, by their ids; one that is gone is missing."""
-    references = [library.client.collection(DOCUMENTS).document(each) for each in sorted(set(identifiers))]
-    if not references:
-        return {}
-    read = library.client.get_all(references, _CITED, timeout=SECONDS)
-    return {each.id: each.to_dict() or {} for each in read if each.exists}
+    return fields_of(library.client, identifiers, _CITED, timeout=SECONDS)
 
 
 def _source(about: Mapping[str, Any], page: int | None = None, passage: int | None = None) -> Source:

@@ -13,6 +13,7 @@ from shared.documents.figures import figures_of, known, matches, of_document, re
 from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import fields_of
 from shared.documents.views import PASSAGE_FIELDS, document_view, passage_view
 from shared.platform.clients import where
 from shared.platform.errors import Superseded
@@ -202,11 +203,8 @@ def _published_initiatives(
     client: firestore.Client, looked: Sequence[dict[str, Any]], asked: InitiativesQuery
 ) -> tuple[list[Initiative], dict[str, Any]]:
     """Return a page of what is of published runs and of the documents asked for, and the last looked at."""
-    of = sorted({each["document"] for each in looked})
-    references = [client.collection(DOCUMENTS).document(each) for each in of]
     about = ("published_run", "name", "title", "organisation", "year")
-    read = client.get_all(references, about, timeout=SECONDS) if of else ()
-    documents = {each.id: each.to_dict() or {} for each in read if each.exists}
+    documents = fields_of(client, (each["document"] for each in looked), about, timeout=SECONDS)
     key = organisation_key(asked.organisation)
     shown: list[Initiative] = []
     last: dict[str, Any] = {}

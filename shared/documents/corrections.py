@@ -40,7 +40,7 @@ from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.passages import stored_fields
 from shared.documents.quotable import keep
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.store import Documents, in_pages, now
+from shared.documents.store import Documents, fields_of, in_pages, now
 from shared.documents.views import passage_view
 from shared.platform.clients import where
 from shared.platform.errors import Conflict, Missing, Permanent
@@ -248,12 +248,7 @@ def _doubtful(client: firestore.Client, asked: Filters, limit: int) -> list[dict
 def _published(
     client: firestore.Client, asked: Filters, passages: Sequence[Mapping[str, Any]]
 ) -> list[ToCheck]:
-    references = [
-        client.collection(DOCUMENTS).document(identifier)
-        for identifier in sorted({passage["document"] for passage in passages})
-    ]
-    snapshots = client.get_all(references, _SHOWN, timeout=SECONDS)
-    records = {snapshot.id: snapshot.to_dict() or {} for snapshot in snapshots if snapshot.exists}
+    records = fields_of(client, (passage["document"] for passage in passages), _SHOWN, timeout=SECONDS)
     key = outcomes.organisation_key(asked.organisation)
     found, texts = [], set()
     for passage in passages:

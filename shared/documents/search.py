@@ -23,6 +23,7 @@ from shared.documents.catalogue import Filters, list_documents
 from shared.documents.outcomes import organisation_key
 from shared.documents.passages import COLLECTION as PASSAGES
 from shared.documents.store import COLLECTION as DOCUMENTS
+from shared.documents.store import fields_of
 from shared.platform.clients import where
 from shared.platform.errors import Missing
 from shared.platform.records import Record
@@ -194,16 +195,12 @@ def _nearest(  # noqa: PLR0913, PLR0917 - what a query names
 
 
 def _published(client: firestore.Client, passages: list[dict[str, Any]], only: Filters) -> list[Hit]:
-    identifiers = {passage["document"] for passage in passages}
-    references = [client.collection(DOCUMENTS).document(identifier) for identifier in sorted(identifiers)]
-    snapshots = client.get_all(references, _SHOWN, timeout=SECONDS)
+    read = fields_of(client, (passage["document"] for passage in passages), _SHOWN, timeout=SECONDS)
     asked = organisation_key(only.organisation)
     documents = {
-        snapshot.id: stored
-        for snapshot in snapshots
-        if (stored := snapshot.to_dict())
-        and asked in {None, organisation_key(stored["organisation"])}
-        and only.year in {None, stored["year"]}
+        identifier: stored
+        for identifier, stored in read.items()
+        if asked in {None, organisation_key(stored["organisation"])} and only.year in {None, stored["year"]}
     }
     return [
         Hit(

@@ -24,7 +24,7 @@ from shared.platform.retry import is_transient, pauses
 from shared.platform.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from google.cloud import firestore
 
@@ -75,6 +75,18 @@ def select(client: firestore.Client, *conditions: tuple[str, str, object]) -> fi
     """Return the query of documents that meet each condition: field, operator, value."""
     query: firestore.Query = where(client.collection(COLLECTION), *conditions)
     return query
+
+
+def fields_of(
+    client: firestore.Client,
+    documents: Iterable[str],
+    fields: Sequence[str],
+    **limits: Any,  # noqa: ANN401 - the call's own
+) -> dict[str, dict[str, Any]]:
+    """Return these fields of documents by their ids; one that is gone is missing."""
+    references = [client.collection(COLLECTION).document(each) for each in sorted({*documents})]
+    read = client.get_all(references, fields, **limits) if references else ()
+    return {each.id: each.to_dict() or {} for each in read if each.exists}
 
 
 def in_pages(query: Any, size: int) -> Iterator[list[Any]]:  # noqa: ANN401 - the client's query is untyped

@@ -17,8 +17,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.store import document_id, erased_generations, expiry, now
+from shared.documents.store import document_id, erased_generations, expiry, fields_of, now
 from shared.documents.uploads import event_of, is_file, notify_all
 from shared.platform.clients import storage_client
 from shared.platform.retry import storage_limits
@@ -117,13 +116,11 @@ def _lost(
         for blob in blobs
         if moment - LOOK_BACK < blob.time_created <= until and is_file(blob) and not _is_over(blob, moment)
     }
-    if not looked_at:
-        return []
-    references = [client.collection(DOCUMENTS).document(document) for document in looked_at]
-    stored = client.get_all(references, ["generation"], **limits)
-    known = {snapshot.id: int(snapshot.get("generation")) for snapshot in stored if snapshot.exists}
+    known = fields_of(client, looked_at, ["generation"], **limits)
     missing = {
-        document: blob for document, blob in looked_at.items() if known.get(document, 0) < blob.generation
+        document: blob
+        for document, blob in looked_at.items()
+        if document not in known or int(known[document]["generation"]) < blob.generation
     }
     erased = erased_generations(client, missing, limits) if missing else {}
     return [event_of(blob) for document, blob in missing.items() if erased.get(document, 0) < blob.generation]

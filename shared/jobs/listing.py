@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from shared.documents.store import COLLECTION as DOCUMENTS
-from shared.documents.store import in_pages, run_record
+from shared.documents.store import fields_of, in_pages, run_record
 from shared.jobs.record import Job, reference, update
 from shared.jobs.record import State as JobState
 from shared.platform.clients import number_of, where
@@ -161,9 +161,7 @@ def list_again(client: firestore.Client, backfill: Backfill) -> int:
     query = where(listed, ("outcome", "in", list(AGAIN))).limit(PAGE)
     total = 0
     while page := [Entry.model_validate(snapshot.to_dict()) for snapshot in query.stream()]:
-        references = [client.collection(DOCUMENTS).document(entry.document) for entry in page]
-        snapshots = client.get_all(references, FIELDS)
-        documents = [snapshot.to_dict() or {} for snapshot in snapshots if snapshot.exists]
+        documents = list(fields_of(client, (entry.document for entry in page), FIELDS).values())
         fresh = {entry.document: entry for entry in considered(client, documents, backfill.model)}
         runs = {document["id"]: document["run"] for document in documents}
         batch = client.batch()
