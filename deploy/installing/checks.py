@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.installing import values
 from deploy.installing.problems import Problem
-from deploy.installing.shell import ROOT, Shell
+from deploy.installing.shell import HIDDEN, LOST, ROOT, Shell
 from deploy.quotas import needs
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ class Install:
         """Flags for what is in the region."""
         return f"--project={self.project}", f"--region={self.region}"
 
-    def asked(self, *command: str) -> Any:  # noqa: ANN401 - what gcloud has, as JSON
+    def asked(self, *command: str, absent: tuple[str, ...] = LOST) -> Any:  # noqa: ANN401 - gcloud's JSON
         """Return what a gcloud command says as JSON; an empty object where there is no such thing."""
-        return json.loads(self.shell.look("gcloud", *command, "--format=json") or "{}")
+        return json.loads(self.shell.look("gcloud", *command, "--format=json", absent=absent) or "{}")
 
     def listed(self, *command: str) -> list[str]:
         """Return the lines that a gcloud command prints."""
@@ -169,12 +169,7 @@ def project(to: Install) -> str:
     answer = to.values.get("project") or to.given.get("project")
     to.values["project"] = answer or values.ask(values.PROJECT, default, assume=to.assume)
     to.shell.place["project"] = to.project
-    try:
-        found = to.asked("projects", "describe", to.project)
-    except Problem as problem:
-        if problem.code != "no-rights":
-            raise
-        found = {}
+    found = to.asked("projects", "describe", to.project, absent=HIDDEN)
     if found.get("lifecycleState") != "ACTIVE":
         raise Problem(
             "no-project",
@@ -242,12 +237,7 @@ def choose(to: Install) -> str:
 
 def kept_values(to: Install) -> str | None:
     """Return the copy of infra/terraform.tfvars that is beside Terraform's state; None: there is none."""
-    try:
-        return to.shell.look("gcloud", "storage", "cat", f"{to.bucket}/{values.FILE.name}")
-    except Problem as problem:
-        if problem.code != "no-rights":  # somebody else's bucket, which the step for the bucket says
-            raise
-        return None
+    return to.shell.look("gcloud", "storage", "cat", f"{to.bucket}/{values.FILE.name}", absent=HIDDEN)
 
 
 def services(to: Install) -> str:
@@ -294,7 +284,8 @@ def quotas(to: Install) -> str:
     size, short = str(to.values["size"]), []
     for need in needs(size, gpu=bool(values.GPU.search(to.text)), job=not values.NO_JOB.search(to.text)):
         quota = (f"--service={need.service}", f"--project={to.project}")
-        value = allowed(to.asked("beta", "quotas", "info", "describe", need.quota, *quota), to.region)
+        describe = ("beta", "quotas", "info", "describe", need.quota, *quota)
+        value = allowed(to.asked(*describe, absent=HIDDEN), to.region)
         amount = f"{need.amount:,} {need.unit}"
         if value is None:
             print(f"  {need.what}: the quota {need.quota} could not be read; {amount} are needed")

@@ -19,6 +19,8 @@ PAUSES = (10, 20, 40, 60, 120, 120, 240)
 """Seconds between attempts at what has not spread through Google Cloud yet: a metric takes ten minutes."""
 LOST = ("not found: 404", "NOT_FOUND", "was not found", "could not be found", "matched no objects")
 """What gcloud says of what is not there."""
+HIDDEN = (*LOST, "PERMISSION_DENIED", "does not have permission", "403")
+"""And of what is not there, or may not be seen."""
 LOG = ROOT / "build" / "terraform.log"
 PLAN = "Terraform will perform the following actions:"
 READ = (": Refreshing state...", ": Reading...")
@@ -125,14 +127,15 @@ class Shell:
             said = done.stderr.decode(errors="replace")
             if done.returncode == 0:
                 return done.stdout.decode(errors="replace").strip()
-            if any(words in said for words in absent):
+            spreading = PROPAGATING.search(said)
+            if not spreading and any(words in said for words in absent):
                 return None
-            if self.dry and PROPAGATING.search(said):
+            if self.dry and spreading:
                 print("  cannot be looked at yet: a service is off that this run would switch on")
                 return None
             # What changes something may have done so before the network was lost: the next run looks.
             lost = reading and (cause := cause_of(said)) is not None and cause.code == "network"
-            if pause is None or not (lost or PROPAGATING.search(said)):
+            if pause is None or not (lost or spreading):
                 break
             print(f"  {'no network' if lost else 'not yet'}; again in {pause} seconds")
             time.sleep(pause)

@@ -67,6 +67,6 @@ def test_after_destroy_nothing_is_left_and_all_can_be_made_again(
     assert set(left) <= {"google_project_service"}
     assert not any(ground.cloud.state["objects"].values())
     assert ground.install("destroy", *YES) == 0
-    assert "(not-installed)" in ground.said
+    assert "Nothing is installed in my-project" in ground.said
     assert ground.install(*YES) == 0, ground.said[-3000:]
     assert serving(ground).keys() == serving(installation).keys()
