@@ -116,8 +116,9 @@ destroy: ## delete all that Headrace has made in a project, after asking: make d
 	@test -n "$(PROJECT)" || { echo "Name the project: make destroy PROJECT=my-project"; exit 1; }
 	deploy/install destroy --project $(PROJECT)
 
-docs: $(VENV)/.dev ## write docs/settings.md
+docs: $(VENV)/.dev ## write docs/settings.md and docs/permissions.md
 	$(BIN)/headrace settings --markdown > docs/settings.md
+	$(BIN)/python -m tests.unit.infra_permissions > docs/permissions.md
 
 lock: $(VENV)/.dev ## resolve and hash-pin every requirement set again
 	requirements/compile.sh

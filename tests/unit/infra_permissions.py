@@ -216,28 +216,80 @@ INSTALLER = (
 """Roles that suffice to install, for who may not be the project's owner: docs/security.md has them."""
 
 
-def add(needs: Needs, more: dict[str, str]) -> None:
+Calls = dict[str, dict[str, set[str]]]
+"""By what they are on, permissions with the calls that need them."""
+
+
+def add(calls: Calls, where: str, rows: dict[str, str]) -> None:
     """Add rows, those for every service or account to each of them."""
-    for on, permissions in more.items():
+    every = {"service": FUNCTIONS, "account": [f"headrace-{each}" for each in (*FUNCTIONS, "long-job")]}
+    for on, permissions in rows.items():
         kind, _, name = on.partition(" ")
-        names = {"service": FUNCTIONS, "account": [f"headrace-{each}" for each in (*FUNCTIONS, "long-job")]}
-        for each in names[kind] if name == "*" else [name]:
-            needs.setdefault(f"{kind} {each}".strip(), set()).update(permissions.split())
+        for each in every[kind] if name == "*" else [name]:
+            for permission in permissions.split():
+                calls.setdefault(f"{kind} {each}".strip(), {}).setdefault(permission, set()).add(where)
 
 
 @lru_cache(maxsize=16)
-def needed(program: str) -> Needs:
-    """What a program needs: for the sites it comes to, and for what calls in its name."""
-    needs: Needs = {}
-    if program in STARTS:
-        for module, name in SOURCE.definitions(STARTS[program]):
-            for row in sites().get(f"{module}:{name}", ()):
-                add(needs, row)
-    add(needs, BY_GOOGLE.get(program, {}))
+def calls(program: str) -> Calls:
+    """What a program calls: at the sites it comes to, and what calls in its name."""
+    found: Calls = {}
+    for module, name in SOURCE.definitions(STARTS[program]) if program in STARTS else ():
+        for row in sites().get(f"{module}:{name}", ()):
+            add(found, f"`{module}.{name}`", row)
+    add(found, "Google, in its name", BY_GOOGLE.get(program, {}))
     if program == "builder":
-        for row in (*GCLOUD.values(), BUILD):
-            add(needs, row)
-    return needs
+        for command, row in GCLOUD.items():
+            add(found, f"`gcloud {' '.join(command)}`", row)
+        add(found, "`cloudbuild.yaml`", BUILD)
+    return found
+
+
+def needed(program: str) -> Needs:
+    """The permissions that a program needs."""
+    return {on: set(permissions) for on, permissions in calls(program).items()}
+
+
+def page() -> str:
+    """docs/permissions.md."""
+    lines = [PAGE]
+    for program in (*STARTS, *BY_GOOGLE):
+        title = (
+            f"Google's agent of {program}" if program in {"pubsub", "storage"} else f"`headrace-{program}`"
+        )
+        together: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for on, permissions in sorted(calls(program).items()):
+            for where in sorted(set.union(*permissions.values())):
+                asked = ", ".join(f"`{name}`" for name in sorted(permissions) if where in permissions[name])
+                together[where, asked].append(on)
+        rows = sorted((_listed(on), where, asked) for (where, asked), on in together.items())
+        lines += [f"## {title}", "", "| On | Called in | Permissions |", "| --- | --- | --- |"]
+        lines += [*(f"| {' | '.join(row)} |" for row in rows), ""]
+    lines += ["## Whoever installs, changes and destroys", "", "| To make | Permissions |", "| --- | --- |"]
+    made = {kind.removeprefix("google_"): row for kind, row in INSTALLS.items()} | {"beside": SCRIPT}
+    lines += [
+        f"| `{kind}` | {', '.join(f'`{each}`' for each in sorted(row.split()))} |"
+        for kind, row in made.items()
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _listed(on: list[str]) -> str:
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for each in on:
+        kind, _, name = each.partition(" ")
+        kinds[kind].append(name)
+    return "; ".join(f"{kind} {', '.join(names)}".strip() for kind, names in kinds.items())
+
+
+PAGE = """# Permissions
+
+Which of Google's permissions each program needs, on what, and which call needs it. `make docs` writes this
+page from the source (`tests/unit/infra_permissions.py`). A test holds it against the roles that `infra/`
+gives ([security.md](security.md#identities)): nothing lacks, and where a role gives more, the test says why.
+What a role consists of is Google's, and changes: `tests/data/roles.json` is of one day. Nothing of this was
+tried in a project.
+"""
 
 
 @lru_cache(maxsize=1)
@@ -324,3 +376,7 @@ def gcloud_commands() -> set[tuple[str, ...]]:
                 if end:
                     found.add(tuple(words[:end]))
     return found
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201 - for `make docs`

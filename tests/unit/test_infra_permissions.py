@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from tests.unit.infra_permissions import (
     Needs,
     gcloud_commands,
     needed,
+    page,
     sites,
 )
 from tests.unit.infra_plan import made, of_type
@@ -150,6 +150,11 @@ def test_wider_roles_are_explained() -> None:
     assert wide == set(WIDER)
 
 
+def test_page() -> None:
+    """docs/permissions.md is written by `make docs`."""
+    assert (ROOT / "docs" / "permissions.md").read_text("utf-8") == page()
+
+
 def test_installer() -> None:
     """The roles of docs/security.md suffice for a plain installation, and each is needed."""
     types = {found["type"] for found in made("plain").values() if found["mode"] == "managed"}
@@ -160,6 +165,6 @@ def test_installer() -> None:
     for role in given:
         others = {each for name, permissions in given.items() if name != role for each in permissions}
         assert wanted - others, f"{role} is not needed"
-    page = (Path(ROOT) / "docs" / "security.md").read_text("utf-8")
-    [line] = [part for part in page.split("\n\n") if part.startswith("**Who installs**")]
+    security = (ROOT / "docs" / "security.md").read_text("utf-8")
+    [line] = [part for part in security.split("\n\n") if part.startswith("**Who installs**")]
     assert {word.strip("`,.;()") for word in line.split() if word.startswith("`roles/")} == set(given)
