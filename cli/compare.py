@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cli.render import SENTIMENT_STYLES, passage, section
 from shared.documents.compare import Asked, compare, parse_side
+from shared.documents.plans import TITLES
 from shared.documents.store import stored_document
 from shared.documents.views import quantity
 from shared.platform.clients import firestore_client
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
 
 SHOWN_PLANS = 8
 """Plans of each status that are printed."""
-STATUSES = {
-    "implemented": "Planned before, implemented now",
-    "planned": "Planned before and now",
-    "mentioned": "Planned before, mentioned now",
-    "unclear": "Planned before, perhaps mentioned now",
-    "not mentioned": "Planned before, not mentioned again",
-}
 
 
 def made(sides: Sequence[str]) -> Comparison:
@@ -114,7 +108,7 @@ def _change(cell: Cell, unit: str | None) -> Text:
 
 
 def _plans(console: Console, made: Comparison) -> None:
-    for status, title in STATUSES.items():
+    for status, title in TITLES.items():
         found = [each for each in made.plans if each.status == status]
         if not found:
             continue

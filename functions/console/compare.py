@@ -14,6 +14,7 @@ from functions.console.show import file_name
 from shared.documents.catalogue import Filters, list_documents
 from shared.documents.compare import MAX_SIDES, Comparison, DatapointRow, parse_side
 from shared.documents.compare import compare as compare_sides
+from shared.documents.plans import TITLES
 from shared.documents.store import fields_of
 from shared.platform.clients import firestore_client
 from shared.platform.errors import Permanent
@@ -32,13 +33,6 @@ MAX_OFFERED = 500
 """Newest documents whose organisations and years are offered."""
 MAX_SUGGESTED = 8
 SECONDS = 20.0
-PLANS = {
-    "implemented": "Planned before, implemented now",
-    "planned": "Planned before and now",
-    "mentioned": "Planned before, mentioned now",
-    "unclear": "Planned before, perhaps mentioned now",
-    "not mentioned": "Planned before, not mentioned again",
-}
 
 pages = flask.Blueprint("compare", __name__)
 
@@ -110,7 +104,7 @@ def _shown(made: Comparison) -> dict[str, Any]:
         "series": _series,
         "plans": {
             title: found
-            for status, title in PLANS.items()
+            for status, title in TITLES.items()
             if (found := [each for each in made.plans if each.status == status])
         },
         "differences": [

@@ -48,6 +48,14 @@ LOOK_SECONDS = 6.0
 """How long these queries may take together."""
 
 Status = Literal["implemented", "planned", "mentioned", "unclear", "not mentioned"]
+TITLES: dict[Status, str] = {
+    "implemented": "Planned before, implemented now",
+    "planned": "Planned before and now",
+    "mentioned": "Planned before, mentioned now",
+    "unclear": "Planned before, perhaps mentioned now",
+    "not mentioned": "Planned before, not mentioned again",
+}
+"""What became of a plan, as people read it."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
