@@ -15,6 +15,9 @@ from tests.cloud.state import NUMBER, fresh
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(600)
+"""Real Terraform makes three hundred things: a minute by itself, more beside other tests."""
+
 CHANGING = re.compile(r"gcloud .*\b(enable|create|add|update|submit|cp|rm|add-iam-policy-binding)\b")
 
 

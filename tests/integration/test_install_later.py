@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from tests.cloud.ground import Ground
 
+pytestmark = pytest.mark.timeout(600)
+"""Real Terraform makes three hundred things: a minute by itself, more beside other tests."""
+
 YES = ("--project=my-project", "--yes")
 
 
