@@ -133,7 +133,7 @@ class Browser:
         address = read_stack(data)["console"]
         self.base = address.partition("/sign-in")[0]
         self.session = requests.Session()
-        self.session.headers["Accept-Encoding"] = "gzip"
+        self.session.headers.update({"Accept-Encoding": "gzip", "Sec-Fetch-Site": "same-origin"})
         self.session.get(address, timeout=60).raise_for_status()
 
     def get(self, path: str, base: str | None = None) -> tuple[float, int, bytes]:
