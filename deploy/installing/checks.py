@@ -199,13 +199,14 @@ def rights(to: Install) -> str:
     if any(owner.endswith(f":{to.account.lower()}") for owner in owners):
         return "owner"
     print(f"  {to.account} has not itself the role Owner on {to.project}. A group or a folder may give it.")
-    if not values.confirm("  Are you an owner?", assume=to.assume or to.shell.dry):
+    question = "  Are you an owner, or have you the roles that docs/security.md names (Who installs)?"
+    if not values.confirm(question, assume=to.assume or to.shell.dry):
         raise Problem(
             "no-rights",
             f"{to.account} is no owner of {to.project}.",
             f"Whoever is gives you the role Owner: {CONSOLE}/iam-admin/iam?project={to.project}",
         )
-    return "owner, as you say"
+    return "as you say"
 
 
 def _granted(to: Install) -> set[tuple[str, str]]:

@@ -94,7 +94,7 @@ class Shell:
                     _wait(process)
             except KeyboardInterrupt:
                 print("\nStopping. It finishes what it has begun and notes it; this can take minutes.")
-                process.send_signal(signal.SIGINT)
+                os.killpg(process.pid, signal.SIGINT)  # as a terminal does
                 process.wait()
                 raise
             lines.show(output.read())
