@@ -39,6 +39,9 @@ def connect(data: Path, project: str | None) -> None:
         os.environ["GOOGLE_CLOUD_PROJECT"] = project
         for variable in EMULATORS:
             os.environ.pop(variable, None)
+        # Cloud Shell's login belongs to no project, and some APIs refuse to bill a call to nobody.
+        if os.environ.get("CLOUD_SHELL") == "true":
+            os.environ.setdefault("GOOGLE_CLOUD_QUOTA_PROJECT", project)
     elif not is_local():
         os.environ.update(read_stack(data)["environment"])
 

@@ -95,7 +95,8 @@ resource "google_pubsub_subscription_iam_member" "dead_letters" {
   member       = local.agents.pubsub
 }
 
-# Firestore has no policy of its own on a database: the project's, on the condition that it is this database.
+# Firestore has no policy of its own on a database: the project's, on the condition that it is this database, or what is
+# in it: a build asks for its indexes, and by which name Firestore then asks IAM is said nowhere.
 resource "google_project_iam_member" "firestore" {
   for_each = local.members
 
@@ -106,7 +107,7 @@ resource "google_project_iam_member" "firestore" {
 
   condition {
     title      = "headrace-database"
-    expression = "resource.name == \"projects/${var.project}/databases/${google_firestore_database.this.name}\""
+    expression = "resource.name.startsWith(\"projects/${var.project}/databases/${google_firestore_database.this.name}\")"
   }
 }
 

@@ -53,8 +53,10 @@ def state_bucket(to: Install) -> str:
             raise
         raise Problem(
             "name-taken",
-            f"The bucket {to.bucket} belongs to somebody else: names are shared by all of Google Cloud.",
-            "Use a project with another id; buckets are named after it.",
+            f"You may not look at the bucket {to.bucket}: it is somebody else's (names are shared by all of "
+            "Google Cloud), or your role in the project does not reach it.",
+            f"If gcloud storage buckets list --project={to.project} has it, you need the role Storage Admin "
+            "(roles/storage.admin); if not, use a project with another id: buckets are named after it.",
         ) from None
     if not found:
         where = (f"--project={to.project}", f"--location={to.region}")

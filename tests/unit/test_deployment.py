@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from google.api_core.exceptions import NotFound, PermissionDenied, ServiceUnavai
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.run_v2 import EnvVar, Revision, Service
 
-from cli.connect import NotRead, given, is_local, need_job, not_read, serving, take
+from cli.connect import NotRead, connect, given, is_local, need_job, not_read, serving, take
 from cli.doctor import Target, check_job, examine
 from cli.main import headrace
 from cli.options import MODEL
@@ -23,7 +24,6 @@ from tests.caches import forget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from shared.api.findings import Finding
 
@@ -52,6 +52,21 @@ def _here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 def variables(**values: str) -> Revision:
     return Revision(containers=[{"env": [{"name": name, "value": value} for name, value in values.items()]}])
+
+
+@pytest.mark.parametrize(
+    ("shell", "chosen", "billed"),
+    [("true", None, "my-project"), ("true", "another-project", "another-project"), ("false", None, None)],
+)
+def test_calls_from_cloud_shell_are_billed_to_the_project(
+    shell: str, chosen: str | None, billed: str | None
+) -> None:
+    """Its login names no project that calls are billed to; elsewhere the login's own counts."""
+    os.environ.pop("GOOGLE_CLOUD_QUOTA_PROJECT", None)
+    said = {"CLOUD_SHELL": shell, "GOOGLE_CLOUD_QUOTA_PROJECT": chosen}
+    os.environ.update({name: value for name, value in said.items() if value})
+    connect(Path("nowhere"), "my-project")
+    assert os.environ.get("GOOGLE_CLOUD_QUOTA_PROJECT") == billed
 
 
 def test_settings_are_taken_from_the_function() -> None:

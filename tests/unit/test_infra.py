@@ -243,7 +243,9 @@ def test_least_rights(run: str) -> None:
             continue
         assert binding["role"] in {"roles/datastore.user", "roles/datastore.viewer"}, address
         [condition] = binding["condition"]
-        assert condition["expression"] == 'resource.name == "projects/my-project/databases/(default)"'
+        assert (
+            condition["expression"] == 'resource.name.startsWith("projects/my-project/databases/(default)")'
+        )
 
 
 def test_nobody_is_let_in_unasked() -> None:
