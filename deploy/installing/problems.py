@@ -131,7 +131,8 @@ PROPAGATING = re.compile(
     r"Service account .* does not exist|actAs' denied|"  # an account or a right made just now
     r"Error creating Subscription: googleapi: Error 403|must have permission to read the image|"
     r"Cannot find metric|metric referenced by the provided filter is unknown|"  # a metric made just now
-    r"cross-transaction contention|underlying data changed|too much contention|"  # indexes side by side
+    # indexes side by side
+    r"cross-transaction contention|underlying data changed|too much contention|concurrent access|"
     # something that was still at work
     r"Error trying to delete bucket|tried to delete (is|was) not empty|could not delete non-empty|"
     r"ID '\(default\)' is not available|"  # a database deleted just now
