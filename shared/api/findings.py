@@ -40,6 +40,8 @@ KEYS_SHOWN = 20
 KEY_ENDS_SOON = timedelta(days=14)
 KEY_UNUSED = timedelta(days=90)
 LETTERS_SINCE = timedelta(days=1)
+LETTERS_SHOWN = 100
+"""Messages given up that are looked at, the newest."""
 DIGESTS_SINCE = timedelta(days=40)
 """For how long a failed digest or notification is reported: for a monthly one, until the next. The records
 are never deleted."""
@@ -85,18 +87,19 @@ def check_failed(client: firestore.Client) -> Iterator[Finding]:
 
 
 def check_dead_letters(client: firestore.Client) -> Iterator[Finding]:
-    """Yield how many messages were given up."""
+    """Yield how many messages were given up of late, and not replayed since."""
     letters = client.collection(DEAD_LETTERS)
     total = number_of(letters, **LIMITS)
     recent = where(letters, ("recorded_at", ">", now() - LETTERS_SINCE))
-    if number := number_of(recent, **LIMITS):
-        [newest] = recent.order_by("recorded_at", direction="DESCENDING").limit(1).get(**LIMITS)
-        letter = newest.to_dict() or {}
-        detail = f"{number} in the last day, {total} in all; the newest: {letter['reason']['message']}"
-        fix = letter["replay"] and f"When the cause is gone: {letter['replay']}"
-        yield Finding("dead letters", "warning", detail, fix or letter["reason"]["hint"])
+    newest = recent.order_by("recorded_at", direction="DESCENDING").limit(LETTERS_SHOWN).get(**LIMITS)
+    left = [letter for each in newest if not (letter := each.to_dict()).get("replayed_at")]
+    if left:
+        number = f"{len(left)} or more" if len(newest) == LETTERS_SHOWN else str(len(left))
+        detail = f"{number} in the last day, {total} in all; the newest: {left[0]['reason']['message']}"
+        fix = left[0]["replay"] and f"When the cause is gone: {left[0]['replay']}"
+        yield Finding("dead letters", "warning", detail, fix or left[0]["reason"]["hint"])
     else:
-        yield Finding("dead letters", "ok", f"none in the last day, {total} in all")
+        yield Finding("dead letters", "ok", f"none in the last day that was not replayed, {total} in all")
 
 
 def check_standing_still(client: firestore.Client) -> Iterator[Finding]:

@@ -190,3 +190,31 @@ def test_operations_are_shown_where_a_check_cannot_ask(
     answer = browser.get("/operations")
     assert answer.status_code == HTTPStatus.OK
     assert "Not everything could be asked." in answer.text
+
+
+def test_a_message_that_was_replayed_needs_nobody(
+    browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others of the last day are counted, up to a number."""
+    assert browser
+    client = firestore_client()
+    letters = [client.collection("dead_letters").document(f"{number:024x}") for number in range(3)]
+    reason = {"code": "c", "message": "It broke.", "hint": "Mend it."}
+    for number, letter in enumerate(letters):
+        recorded = now() - timedelta(minutes=number)
+        letter.set({"reason": reason, "replay": None, "recorded_at": recorded, "replayed_at": None})
+    letters[0].update({"replayed_at": now()})
+    [found] = findings.check_dead_letters(client)
+    assert (found.status, found.fix) == ("warning", "Mend it.")
+    assert found.detail == "2 in the last day, 3 in all; the newest: It broke."
+    monkeypatch.setattr(findings, "LETTERS_SHOWN", 3)
+    [found] = findings.check_dead_letters(client)
+    assert found.detail.startswith("2 or more in the last day")
+    for letter in letters[1:]:
+        letter.delete()
+    [found] = findings.check_dead_letters(client)
+    assert (found.status, found.detail) == (
+        "ok",
+        "none in the last day that was not replayed, 1 in all",
+    )
+    letters[0].delete()

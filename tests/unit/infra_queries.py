@@ -82,10 +82,7 @@ QUERIES: dict[str, list[Query]] = {
     "shared.api.findings:check_notified": [
         Query("deliveries", ("state",), order="next_at", descending=True, group=True)
     ],
-    "shared.api.findings:check_dead_letters": [
-        Query("dead_letters", order="recorded_at"),
-        Query("dead_letters", order="recorded_at", descending=True),
-    ],
+    "shared.api.findings:check_dead_letters": [Query("dead_letters", order="recorded_at", descending=True)],
     "shared.api.findings:check_failed": [Query("documents", ("state",))],
     "shared.api.findings:check_models_of_results": [Query("documents", ("state", "model"))],
     "shared.api.findings:check_announced": [_TICK[0]],
