@@ -262,13 +262,14 @@ def buckets_update(call: Call) -> Any:
 
 
 def _objects(call: Call, permission: str) -> dict[str, str]:
-    found: dict[str, str] = call.cloud.state["objects"].setdefault(call.bucket(permission), {})
+    found: dict[str, str] = call.cloud.state["objects"].get(call.bucket(permission), {})
     return found
 
 
 def copy(call: Call) -> Any:
     source = Path(call.words.pop(0)).read_text()
-    _objects(call, "storage.objects.create")[call.words[0].removeprefix("gs://").partition("/")[2]] = source
+    bucket = call.cloud.state["objects"].setdefault(call.bucket("storage.objects.create"), {})
+    bucket[call.words[0].removeprefix("gs://").partition("/")[2]] = source
     return None
 
 
@@ -297,17 +298,16 @@ def remove(call: Call) -> Any:
     return None
 
 
-def _versions(call: Call) -> list[dict[str, str]]:
+def _need_secret(call: Call) -> None:
     name = call.words[0]
     if f"projects/{call.cloud.id}/secrets/{name}" not in call.cloud.resources("google_secret_manager_secret"):
         raise Refused(404, "NOT_FOUND", f"NOT_FOUND: Secret [projects/{NUMBER}/secrets/{name}] not found.")
-    found: list[dict[str, str]] = call.cloud.state["secrets"].setdefault(name, [])
-    return found
 
 
 def secret_versions(call: Call) -> Any:
     call.need("secretmanager", "secretmanager.versions.list")
-    return _versions(call)[::-1]
+    _need_secret(call)
+    return call.cloud.state["secrets"].get(call.words[0], [])[::-1]
 
 
 def add_version(call: Call) -> Any:
@@ -319,7 +319,8 @@ def add_version(call: Call) -> Any:
     value = sys.stdin.buffer.read()
     if not value:
         raise Refused(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT: The secret payload must not be empty.")
-    versions = _versions(call)
+    _need_secret(call)
+    versions = call.cloud.state["secrets"].setdefault(call.words[0], [])
     name = f"projects/{NUMBER}/secrets/{call.words[0]}/versions/{len(versions) + 1}"
     versions.append({"name": name, "state": "ENABLED", "sha256": hashlib.sha256(value).hexdigest()})
     return {"name": name, "state": "ENABLED"}
@@ -476,7 +477,7 @@ def answered(path: Path, arguments: list[str]) -> str:
 
 def main(path: Path, arguments: list[str]) -> int:
     """Run a command; its exit status, 2 where gcloud does not know what is asked."""
-    number = begin(path, ["gcloud", *arguments])
+    before = begin(path, ["gcloud", *arguments])
     status = 0
     try:
         sys.stdout.write(answered(path, arguments))
@@ -485,7 +486,7 @@ def main(path: Path, arguments: list[str]) -> int:
         where = ".".join(word for word in arguments if re.fullmatch(r"[a-z][a-z-]+", word))
         sys.stderr.write(f"ERROR: (gcloud.{where}) {refused.message}\n")
         status = 2 if refused.code == 2 else 1
-    end(path, number)
+    end(path, before)
     return status
 
 

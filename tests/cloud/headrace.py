@@ -14,7 +14,7 @@ from tests.cloud.state import changing
 
 def main(path: Path, arguments: list[str]) -> int:
     """Refuse where a function serves the placeholder still, or a secret has no value."""
-    number = begin(path, ["headrace", *arguments])
+    before = begin(path, ["headrace", *arguments])
     with changing(path) as cloud:
         services = cloud.resources("google_cloud_run_v2_service").values()
         serving = [
@@ -29,7 +29,7 @@ def main(path: Path, arguments: list[str]) -> int:
                 )
     if not ready:
         sys.stderr.write("There is no function that could take it.\n")
-    end(path, number)
+    end(path, before)
     return 0 if ready else 1
 
 

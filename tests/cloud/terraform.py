@@ -192,9 +192,9 @@ def _contents(files: Iterable[Path]) -> Iterable[str | None]:
 
 if __name__ == "__main__":
     where = Path(os.environ["CLOUD_STATE"])
-    number = begin(where, ["terraform", *sys.argv[1:]])
+    before = begin(where, ["terraform", *sys.argv[1:]])
     status = run(where, sys.argv[1:])
-    end(where, number)
+    end(where, before)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # Go's threads live on

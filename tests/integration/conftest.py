@@ -51,11 +51,7 @@ def memo(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory, memo: str) -> Ground:
-    """An empty project after `deploy/install`, to be copied. What it was after each command is beside it."""
-    folder = tmp_path_factory.mktemp("installed")
-    snapshots = folder / "snapshots"
-    snapshots.mkdir()
-    ground = Ground.fresh(folder / "ground", empty_project(), CLOUD_MEMO=memo, CLOUD_SNAPSHOTS=str(snapshots))
+    """An empty project after `deploy/install`, to be copied before it is changed."""
+    ground = Ground.fresh(tmp_path_factory.mktemp("installed") / "ground", empty_project(), CLOUD_MEMO=memo)
     assert ground.install("--project=my-project", "--yes") == 0, ground.said
-    del ground.environment["CLOUD_SNAPSHOTS"]
     return ground

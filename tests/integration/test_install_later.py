@@ -1,4 +1,4 @@
-"""`deploy/install` in a project where Headrace runs: upgrades, and taking it down."""
+"""`deploy/install` in a project where Headrace runs: upgrades, and what is asked before it is taken down."""
 
 from __future__ import annotations
 
@@ -57,19 +57,3 @@ def test_destroy_asks_for_the_project_by_its_name(answer: str, installation: Gro
     assert ground.install("destroy", "--project=my-project", answers=answer) == 1
     assert "1 (0.0 MB) files dropped: gs://my-project-uploads" in ground.said
     assert ground.outcome == before
-
-
-def test_after_destroy_nothing_is_left_and_all_can_be_made_again(
-    installation: Ground, tmp_path: Path
-) -> None:
-    """Full buckets too; then the database's name is busy for a while, and an installation waits for it."""
-    ground = installation.copied(tmp_path / "ground")
-    ground.change(propagation=ground.cloud.state["propagation"] | {"database": 300})
-    assert ground.install("destroy", "--project=my-project", answers="my-project\n") == 0, ground.said[-3000:]
-    left = {kind: names for kind, names in ground.cloud.state["resources"].items() if names}
-    assert set(left) <= {"google_project_service"}
-    assert not any(ground.cloud.state["objects"].values())
-    assert ground.install("destroy", *YES) == 0
-    assert "Nothing is installed in my-project" in ground.said
-    assert ground.install(*YES) == 0, ground.said[-3000:]
-    assert serving(ground).keys() == serving(installation).keys()
