@@ -455,6 +455,10 @@ def _full(cloud: Cloud, values: Values) -> None:
             f"Error trying to delete bucket {values['name']} containing objects without `force_destroy` set to true",
         )
     cloud.state["objects"].pop(values["name"])
+    if values["name"] in cloud.state["written_to"]:  # by a function that is still at work
+        cloud.state["written_to"].remove(values["name"])
+        cloud.state["objects"][values["name"]] = {"late": "…"}
+        raise Refused(409, "conflict", "The bucket you tried to delete was not empty.")
 
 
 def _database(cloud: Cloud, values: Values) -> None:

@@ -226,6 +226,7 @@ def fresh(project: str = "my-project", owner: str = f"ada@{DOMAIN}") -> dict[str
         "objects": {},
         "secrets": {},
         "taken": [],
+        "written_to": [],
         "known_at": {},
         "kill": None,
         "builds": [],

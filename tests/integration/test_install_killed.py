@@ -51,7 +51,8 @@ def test_terraform_killed_in_its_middle(installation: Ground, memo: str, tmp_pat
 def test_destroy_killed_after_each_command(installation: Ground, tmp_path: Path) -> None:
     """Nothing is left, of full buckets neither; an installation then waits for the database's name."""
     ground = installation.copied(tmp_path / "ground")
-    ground.change(propagation=ground.cloud.state["propagation"] | {"database": 300})
+    ground.change(written_to=["my-project-uploads"])
+    ground.change(propagation=ground.cloud.state["propagation"] | {"database": 25})
     assert killed_after_each(ground, "destroy") > 3
     left = ground.outcome
     assert set(left["resources"]) <= {"google_project_service"}
