@@ -54,6 +54,7 @@ def test_destroy_killed_after_each_command(installation: Ground, tmp_path: Path)
     ground.change(written_to=["my-project-uploads"])
     ground.change(propagation=ground.cloud.state["propagation"] | {"database": 25})
     assert killed_after_each(ground, "destroy") > 3
+    assert "Nothing is installed in my-project" in ground.said
     left = ground.outcome
     assert set(left["resources"]) <= {"google_project_service"}
     assert not left["objects"]
