@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cloud import resources
 from tests.cloud.ground import Ground
 from tests.cloud.state import fresh
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 YES = ("--project=my-project", "--yes")
 KILLED = -9
+pytestmark = pytest.mark.timeout(600)  # Terraform works for seconds, and on a busy machine for minutes
 
 
 def killed_after_each(ground: Ground, *arguments: str) -> int:
