@@ -128,9 +128,10 @@ def described(kind: str, name: str) -> dict[str, Any] | None:
 def identity_token(audience: str) -> str:
     """Return a token that lets the builder's account call a service.
 
-    Cloud Build's metadata server gives out access tokens alone, by which the account asks IAM Credentials for
-    an identity token of its own. A person who may not do that calls with a token of theirs, which has no
-    audience.
+    The account asks IAM Credentials for one of its own. Cloud Build's metadata server, which has given out
+    access tokens alone, wants the same right for it:
+    https://cloud.google.com/build/docs/securing-builds/authorize-service-to-service-access
+    A person who may not do that calls with a token of theirs, which has no audience.
 
     Raises:
         SetupError: neither can be had.

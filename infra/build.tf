@@ -73,7 +73,7 @@ resource "google_service_account_iam_member" "builder" {
 }
 
 # It gives its own account to the builds that `gcloud run deploy --source` starts, and asks for identity tokens of its own
-# to call services with: Cloud Build's metadata server has none.
+# to call services with: https://cloud.google.com/build/docs/securing-builds/authorize-service-to-service-access
 resource "google_service_account_iam_member" "builder_itself" {
   for_each = toset(["roles/iam.serviceAccountUser", "roles/iam.serviceAccountOpenIdTokenCreator"])
 
