@@ -44,6 +44,7 @@ _FORKS.set_forkserver_preload(
         *("local.function", "functions_framework", "gunicorn.app.base", "gunicorn.workers.gthread"),
         *("functions.ingest.main", "functions.analyze.main", "functions.api.main", "functions.digest.main"),
         "functions.console.main",
+        "tests.e2e.frozen",
     ]
 )
 FORKED_SERVICES = "from tests.e2e.commands import fork_services; fork_services()"
