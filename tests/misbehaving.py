@@ -11,7 +11,7 @@ import ssl
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -162,7 +162,7 @@ class _HttpHandler(socketserver.BaseRequestHandler):
         if self.server.tls:
             connection = self.server.tls.wrap_socket(connection, server_side=True)
         with connection, connection.makefile("rb") as stream:
-            head = b"".join(iter(stream.readline, b"\r\n")).decode("latin-1").split("\r\n")
+            head = _until(stream, b"\r\n").decode("latin-1").split("\r\n")
             headers = {
                 name.lower(): value.strip()
                 for name, _, value in (line.partition(":") for line in head[1:] if line)
@@ -181,6 +181,16 @@ class _HttpHandler(socketserver.BaseRequestHandler):
             connection.sendall(part)
         while isinstance(said, list) and not self.server.ended.wait(0.05):
             connection.sendall(said[-1])
+
+
+def _until(stream: IO[bytes], last: bytes) -> bytes:
+    """The lines before `last`; raises ConnectionError where the client hangs up before."""
+    lines = []
+    while (line := stream.readline()) != last:
+        if not line:
+            raise ConnectionError
+        lines.append(line)
+    return b"".join(lines)
 
 
 class SmtpServer(LocalServer):
@@ -241,7 +251,7 @@ class _SmtpHandler(socketserver.StreamRequestHandler):
                 self._encrypt(mail)
             elif line.startswith("DATA"):
                 self._say("354 go on")
-                mail.content = b"".join(iter(self.rfile.readline, b".\r\n"))
+                mail.content = _until(self.rfile, b".\r\n")
                 self.server.mails.append(mail)
                 self.server.ended.wait(self.server.pause)
                 self._say("250 taken")
