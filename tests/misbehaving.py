@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import BufferedIOBase
     from pathlib import Path
 
 
@@ -183,7 +184,7 @@ class _HttpHandler(socketserver.BaseRequestHandler):
             connection.sendall(said[-1])
 
 
-def _until(stream: IO[bytes], last: bytes) -> bytes:
+def _until(stream: BufferedIOBase | IO[bytes], last: bytes) -> bytes:
     """The lines before `last`; raises ConnectionError where the client hangs up before."""
     lines = []
     while (line := stream.readline()) != last:
