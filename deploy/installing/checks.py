@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import urllib.request
 import zipfile
@@ -100,15 +101,23 @@ def tools(to: Install) -> str:
         if shutil.which(program) is None:
             raise Problem("no-tool", f"{program} is missing.", f"Install it: {source}")
     gcloud = to.asked("version").get("Google Cloud SDK")
-    if shutil.which("terraform"):
-        version = json.loads(to.shell.look("terraform", "version", "-json") or "{}")["terraform_version"]
-        if tuple(int(part) for part in version.split("-")[0].split(".")) >= OLDEST_TERRAFORM:
-            return f"gcloud {gcloud}, Terraform {version}"
+    version = to.shell.look("terraform", "version", "-json") if shutil.which("terraform") else None
+    if (found := terraform_version(version or "")) >= OLDEST_TERRAFORM:
+        return f"gcloud {gcloud}, Terraform {'.'.join(map(str, found))}"
     fetched = ROOT / "build" / f"terraform-{TERRAFORM}" / "terraform"
     to.terraform = str(fetched)
     if not fetched.is_file():
         _fetch_terraform(fetched, dry=to.shell.dry)
     return f"gcloud {gcloud}, Terraform {TERRAFORM} in build/"
+
+
+def terraform_version(printed: str) -> tuple[int, ...]:
+    """Return the version that `terraform version -json` printed, () where it printed none.
+
+    Cloud Shell has a program of that name that only tells how to install Terraform.
+    """
+    found = re.search(r'"terraform_version": *"([\d.]+)', printed)
+    return tuple(int(part) for part in found[1].split(".")) if found else ()
 
 
 def _fetch_terraform(target: Path, *, dry: bool) -> None:

@@ -43,9 +43,11 @@ CAUSES = (
         "login-expired",
         r"invalid_grant|[Rr]eauthentication|does not have any valid credentials|"
         r"do not currently have an active account|problem refreshing your current auth|"
-        r"could not find default credentials|credentials (are|were) not (available|found)|oauth2: ",
+        r"could not find default credentials|credentials (are|were) not (available|found)|oauth2: |"
+        r"invalid token JSON from metadata|compute: Received \d+",
         "The login has expired, or there is none.",
-        "Sign in: gcloud auth login && gcloud auth application-default login",
+        "In Cloud Shell, open it anew and click Authorize. Elsewhere, or if that does not help: "
+        "gcloud auth login && gcloud auth application-default login",
     ),
     Cause(
         "network",

@@ -144,7 +144,12 @@ class Shell:
 
     def _environment(self) -> dict[str, str]:
         billed = self.place["project"]
-        return os.environ | ({} if billed == "PROJECT" else {"GOOGLE_CLOUD_QUOTA_PROJECT": billed})
+        more = {} if billed == "PROJECT" else {"GOOGLE_CLOUD_QUOTA_PROJECT": billed}
+        # Cloud Shell moves gcloud's folder: Terraform does not find a login that was made there.
+        login = Path(os.environ.get("CLOUDSDK_CONFIG", ""), "application_default_credentials.json")
+        if os.environ.get("CLOUD_SHELL") == "true" and login.is_file():
+            more["GOOGLE_APPLICATION_CREDENTIALS"] = str(login)
+        return os.environ | more
 
 
 class Lines:

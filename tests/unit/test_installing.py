@@ -142,6 +142,41 @@ def test_only_the_terraform_that_was_named_is_unpacked(tmp_path: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
+@pytest.mark.parametrize(
+    ("printed", "version"),
+    [
+        ('{\n  "terraform_version": "1.14.3",\n  "platform": "linux_amd64"\n}', (1, 14, 3)),
+        ('{"terraform_version": "1.15.0-rc1"}', (1, 15, 0)),
+        ("To use Terraform in Cloud Shell, install it: https://developer.hashicorp.com/terraform", ()),
+        ("", ()),
+    ],
+)
+def test_a_program_that_is_no_terraform_has_no_version(printed: str, version: tuple[int, ...]) -> None:
+    """As Cloud Shell has one: Terraform is fetched then, as where there is none."""
+    assert checks.terraform_version(printed) == version
+    assert (version >= checks.OLDEST_TERRAFORM) is bool(version)
+
+
+@pytest.mark.parametrize("cloud_shell", ["true", "false"])
+def test_terraform_is_shown_the_login_that_was_made_in_cloud_shell(
+    cloud_shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere it finds it by itself."""
+    monkeypatch.setenv("CLOUD_SHELL", cloud_shell)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    shown = ("printenv", "GOOGLE_APPLICATION_CREDENTIALS")
+    with pytest.raises(Problem):
+        Shell().look(*shown)
+    login = tmp_path / "application_default_credentials.json"
+    login.write_text("{}")
+    if cloud_shell == "true":
+        assert Shell().look(*shown) == str(login)
+    else:
+        with pytest.raises(Problem):
+            Shell().look(*shown)
+
+
 # Problems
 
 
@@ -153,6 +188,7 @@ def test_only_the_terraform_that_was_named_is_unpacked(tmp_path: Path) -> None:
             "login-expired",
         ),
         ("ERROR: (gcloud.auth) Your default credentials were not found.", "login-expired"),
+        ("oauth2/google: invalid token JSON from metadata: EOF", "login-expired"),
         ("dial tcp: lookup storage.googleapis.com: no such host", "network"),
         (
             "Billing account for project '123' is not found. Billing must be enabled for activation",
