@@ -101,14 +101,22 @@ def tools(to: Install) -> str:
         if shutil.which(program) is None:
             raise Problem("no-tool", f"{program} is missing.", f"Install it: {source}")
     gcloud = to.asked("version").get("Google Cloud SDK")
-    version = to.shell.look("terraform", "version", "-json") if shutil.which("terraform") else None
-    if (found := terraform_version(version or "")) >= OLDEST_TERRAFORM:
+    if (found := terraform_version(_asked_terraform(to))) >= OLDEST_TERRAFORM:
         return f"gcloud {gcloud}, Terraform {'.'.join(map(str, found))}"
     fetched = ROOT / "build" / f"terraform-{TERRAFORM}" / "terraform"
     to.terraform = str(fetched)
     if not fetched.is_file():
         _fetch_terraform(fetched, dry=to.shell.dry)
     return f"gcloud {gcloud}, Terraform {TERRAFORM} in build/"
+
+
+def _asked_terraform(to: Install) -> str:
+    if shutil.which("terraform") is None:
+        return ""
+    try:
+        return to.shell.look("terraform", "version", "-json") or ""
+    except Problem:  # whatever it is, one that works is fetched
+        return ""
 
 
 def terraform_version(printed: str) -> tuple[int, ...]:

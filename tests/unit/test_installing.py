@@ -157,6 +157,26 @@ def test_a_program_that_is_no_terraform_has_no_version(printed: str, version: tu
     assert (version >= checks.OLDEST_TERRAFORM) is bool(version)
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_cloud_shells_placeholder_is_passed_over(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Terraform that was fetched is taken, however the placeholder ends."""
+    fetched = tmp_path / "build" / f"terraform-{checks.TERRAFORM}" / "terraform"
+    fetched.parent.mkdir(parents=True)
+    fetched.touch()
+    printed = {"gcloud": '{"Google Cloud SDK": "550.0.0"}', "make": "", "terraform": "Install it like this:"}
+    for program, text in printed.items():
+        path = tmp_path / program
+        path.write_text(f"#!/bin/sh\necho '{text}'\nexit {status if program == 'terraform' else 0}\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(checks, "ROOT", tmp_path)
+    to = checks.Install(Shell(), given={})
+    assert "in build/" in checks.tools(to)
+    assert to.terraform == str(fetched)
+
+
 @pytest.mark.parametrize("cloud_shell", ["true", "false"])
 def test_terraform_is_shown_the_login_that_was_made_in_cloud_shell(
     cloud_shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
