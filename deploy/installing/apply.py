@@ -20,10 +20,9 @@ ATTEMPTS = 12
 """Applies of one run at most: each goes on where the one before it stopped."""
 ADOPTED = ROOT / "infra" / "adopted.tf"
 """What the next apply takes over."""
-LOCKED = re.compile(r"Error acquiring the state lock")
-HELD = re.compile(r"ID:\s+(?P<id>\S+)[\s\S]*?Who:\s+(?P<who>\S+)[\s\S]*?Created:\s+(?P<created>[^\n]+)")
+LOCKED = "Error acquiring the state lock"
 EXISTS = re.compile(r"already[ _](exists|own)", re.IGNORECASE)
-AT = re.compile(r"with (?P<address>\w+\.[^\n]+),\n")
+FIELD = re.compile(r'^ {6}\+ (\w+) += "([^"\n]*)"', re.MULTILINE)
 PLACE = "projects/{project}/locations/{location}/"
 ACCOUNT = "projects/{project}/serviceAccounts/{account_id}@{project}.iam.gserviceaccount.com"
 IDS = {
@@ -107,7 +106,7 @@ def _repeat(to: Install, *command: str) -> None:
         code, output = to.shell.follow(*_terraform(to, *command), "-auto-approve")
         if code == 0:
             return
-        if LOCKED.search(output):
+        if LOCKED in output:
             killed = _unlock(to, output)
             continue
         failed = errors(output)
@@ -155,24 +154,31 @@ def errors(output: str) -> list[str]:
     return [f"Error: {error}" for error in found] or [output[-2000:]]
 
 
+def address_of(error: str) -> str | None:
+    """Return the address of the resource that an error is about."""
+    lines = (line.strip() for line in error.splitlines())
+    return next((line[5:-1] for line in lines if line.startswith("with ") and line.endswith(",")), None)
+
+
 def _unlock(to: Install, output: str) -> bool:
     """Take away the lock of a Terraform that was killed: ran it here still, `Shell.hold` would wait for it.
 
     Raises:
         Problem: somebody else's Terraform may be at work.
     """
-    lock = HELD.search(output.replace("│", ""))
-    if lock is None:
+    told = (line.lstrip("│ ").partition(":") for line in output.splitlines())
+    lock = {name: value.strip() for name, _, value in told if name in {"ID", "Who", "Created"}}
+    if len(lock) < len(("ID", "Who", "Created")):
         raise explain(output, "terraform", to.shell.place)
-    ours = lock["who"] == f"{getpass.getuser()}@{socket.gethostname()}"
-    question = f"  Terraform of {lock['who']} holds the state since {lock['created'].strip()}. Was it killed?"
+    ours = lock["Who"] == f"{getpass.getuser()}@{socket.gethostname()}"
+    question = f"  Terraform of {lock['Who']} holds the state since {lock['Created']}. Was it killed?"
     if not ours and (to.assume or not values.confirm(question, assume=False)):
         raise Problem(
             "state-locked",
-            f"Terraform of {lock['who']} is at work since {lock['created'].strip()}.",
-            f"Wait for it. If it was killed: terraform -chdir=infra force-unlock {lock['id']}",
+            f"Terraform of {lock['Who']} is at work since {lock['Created']}.",
+            f"Wait for it. If it was killed: terraform -chdir=infra force-unlock {lock['ID']}",
         )
-    to.shell.do(to.terraform, "-chdir=infra", "force-unlock", "-force", lock["id"])
+    to.shell.do(to.terraform, "-chdir=infra", "force-unlock", "-force", lock["ID"])
     return True
 
 
@@ -182,7 +188,7 @@ def _adopt(to: Install, output: str, made: list[str], *, killed: bool) -> None:
     Raises:
         Problem: it is not said to be that, or it is of a kind that cannot be taken over.
     """
-    addresses = [at["address"] for error in made if (at := AT.search(error))]
+    addresses = [address for error in made if (address := address_of(error))]
     found = {address: name for address in addresses if (name := import_id(to, address, output))}
     if found:
         print("  There is already, without Terraform's knowing: " + ", ".join(found.values()))
@@ -205,10 +211,10 @@ def import_id(to: Install, address: str, output: str) -> str | None:
     if kind == "google_firestore_index":
         listed = to.asked("firestore", "indexes", "composite", "list", "--database=(default)", *to.where[:1])
         return index_name(address, listed)
-    block = re.search(rf"# {re.escape(address)} will be created\n(.*?)\n    }}", output, re.DOTALL)
-    if kind not in IDS or block is None:
+    block = output.partition(f"# {address} will be created\n")[2].partition("\n    }")[0]
+    if kind not in IDS or not block:
         return None
-    fields: dict[str, Any] = dict(re.findall(r'^      \+ (\w+)\s+= "([^"\n]*)"', block[1], re.MULTILINE))
+    fields: dict[str, Any] = dict(FIELD.findall(block))
     try:
         return IDS[kind].format(**({"location": to.region} | fields | {"project": to.project}))
     except KeyError:

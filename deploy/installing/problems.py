@@ -33,7 +33,7 @@ class Cause:
     """A kind of failure, recognised by what a command printed."""
 
     code: str
-    pattern: str
+    pattern: re.Pattern[str]
     message: str
     hint: str
 
@@ -41,59 +41,72 @@ class Cause:
 CAUSES = (
     Cause(
         "login-expired",
-        r"invalid_grant|[Rr]eauthentication|does not have any valid credentials|"
-        r"do not currently have an active account|problem refreshing your current auth|"
-        r"could not find default credentials|credentials (are|were) not (available|found)|oauth2: |"
-        r"invalid token JSON from metadata|compute: Received \d+",
+        re.compile(
+            r"invalid_grant|[Rr]eauthentication|does not have any valid credentials|"
+            r"do not currently have an active account|problem refreshing your current auth|"
+            r"could not find default credentials|credentials (are|were) not (available|found)|oauth2: |"
+            r"invalid token JSON from metadata|compute: Received \d"
+        ),
         "The login has expired, or there is none.",
         "In Cloud Shell, open it anew and click Authorize. Elsewhere, or if that does not help: "
         "gcloud auth login && gcloud auth application-default login",
     ),
     Cause(
         "network",
-        r"establish a new connection|failure in name resolution|Network is unreachable|no such host|"
-        r"Unable to find the server|i/o timeout|TLS handshake timeout|Max retries exceeded|"
-        r"[Cc]onnection (reset|refused|aborted)",
+        re.compile(
+            r"establish a new connection|failure in name resolution|Network is unreachable|no such host|"
+            r"Unable to find the server|i/o timeout|TLS handshake timeout|Max retries exceeded|"
+            r"[Cc]onnection (reset|refused|aborted)"
+        ),
         "Google Cloud could not be reached.",
         "Check the network.",
     ),
     Cause(
         "organisation-policy",
-        r"constraints/|[Oo]rganization [Pp]olicy|[Oo]rg policy|violates constraint|"
-        r"invoker_iam_disabled is not currently available|"
-        r"do not belong to a permitted customer",
+        re.compile(
+            r"constraints/|[Oo]rganization [Pp]olicy|[Oo]rg policy|violates constraint|"
+            r"invoker_iam_disabled is not currently available|do not belong to a permitted customer"
+        ),
         "A policy of your organisation forbids this.",
         "Show the message above to whoever runs Google Cloud there, and ask for an exception for {project}.",
     ),
     Cause(
         "billing-off",
-        r"[Bb]illing must be enabled|[Bb]illing account for project .* is not found|BILLING_DISABLED|"
-        r"billing.{0,40} (is )?disabled",
+        re.compile(
+            r"[Bb]illing must be enabled|[Bb]illing account for project .{0,100} is not found|"
+            r"BILLING_DISABLED|billing.{0,40} (is )?disabled"
+        ),
         "Billing is off in this project.",
         "Link a billing account: https://console.cloud.google.com/billing/linkedaccount?project={project}",
     ),
     Cause(
         "region-builds",
-        r"due to quota restrictions, cannot run builds in this region",
+        re.compile(r"due to quota restrictions, cannot run builds in this region"),
         "This project may not build in {region} yet: Google restricts new projects to a few regions.",
         "Ask for it (https://cloud.google.com/build/docs/locations), or destroy and install in europe-west1.",
     ),
     Cause(
         "quota",
-        r"Quota violated|Max instances must be set|[Qq]uota exceeded|RESOURCE_EXHAUSTED|QUOTA_EXCEEDED",
+        re.compile(
+            r"Quota violated|Max instances must be set|[Qq]uota exceeded|RESOURCE_EXHAUSTED|QUOTA_EXCEEDED"
+        ),
         "A quota of the project does not suffice.",
         "Raise the quota named above: https://console.cloud.google.com/iam-admin/quotas?project={project}",
     ),
     Cause(
         "name-taken",
-        r"bucket name is not available|bucket namespace is shared|already own(ed)? by (another|someone)",
+        re.compile(
+            r"bucket name is not available|bucket namespace is shared|already own(ed)? by (another|someone)"
+        ),
         "The name of a bucket is taken: names are shared by all of Google Cloud.",
         "Use a project with another id; buckets are named after it.",
     ),
     Cause(
         "no-rights",
-        r"PERMISSION_DENIED|does not have permission|Permission .*denied|[Ee]rror 403|forbidden|"
-        r"does not have .* access",
+        re.compile(
+            r"PERMISSION_DENIED|does not have permission|Permission .{0,100}denied|[Ee]rror 403|forbidden|"
+            r"does not have .{0,100} access"
+        ),
         "Your account may not do this.",
         "You need the role Owner on the project. Whoever has it gives it to you on "
         "https://console.cloud.google.com/iam-admin/iam?project={project}",
@@ -108,7 +121,7 @@ def last_line(text: str) -> str:
 
 def cause_of(text: str) -> Cause | None:
     """Return the first kind of failure whose words are in the text."""
-    return next((cause for cause in CAUSES if re.search(cause.pattern, text)), None)
+    return next((cause for cause in CAUSES if cause.pattern.search(text)), None)
 
 
 def explain(text: str, command: str, place: dict[str, str]) -> Problem:
@@ -130,7 +143,7 @@ def explain(text: str, command: str, place: dict[str, str]) -> Problem:
 
 PROPAGATING = re.compile(
     r"has not been used in project|before or it is disabled|SERVICE_DISABLED|"  # a service enabled just now
-    r"Service account .* does not exist|actAs' denied|"  # an account or a right made just now
+    r"Service account .{0,200} does not exist|actAs' denied|"  # an account or a right made just now
     r"Error creating Subscription: googleapi: Error 403|must have permission to read the image|"
     r"Cannot find metric|metric referenced by the provided filter is unknown|"  # a metric made just now
     # indexes side by side

@@ -17,10 +17,10 @@ FILE = ROOT / "infra" / "terraform.tfvars"
 HEAD = """# Made by deploy/install. What else can be set: infra/variables.tf, infra/terraform.tfvars.example.
 # After a change: deploy/install upgrade
 """
-ASSIGNED = re.compile(r'^(\w+)\s*=\s*("[^"\n]*"|\[[^\]]*\])', re.MULTILINE)
-SWITCHED = re.compile(r"^(\w+)\s*=\s*(?!null\b|false\b|\[\s*\])\S", re.MULTILINE)
-GPU = re.compile(r"^long_job\s*=\s*\{[^}]*\bgpu\s*=\s*true", re.MULTILINE)
-NO_JOB = re.compile(r"^long_job\s*=\s*\{[^}]*\benabled\s*=\s*false", re.MULTILINE)
+ASSIGNED = re.compile(r'^(\w++)[ \t]*+=[ \t]*+("[^"\n]*+"|\[[^\][]*+\])', re.MULTILINE)
+SWITCHED = re.compile(r"^(\w++)[ \t]*+=[ \t]*+(?!null\b|false\b|\[\])\S", re.MULTILINE)
+GPU = re.compile(r"^long_job *+= *+\{[^{}]*\bgpu *+= *+true", re.MULTILINE)
+NO_JOB = re.compile(r"^long_job *+= *+\{[^{}]*\benabled *+= *+false", re.MULTILINE)
 
 Value = str | list[str]
 DEFAULTS: dict[str, Value] = {"region": "europe-west1", "size": "small"}
@@ -33,7 +33,7 @@ class Question:
 
     name: str
     text: str
-    pattern: str
+    pattern: re.Pattern[str]
     wrong: str
     many: bool = False
 
@@ -41,33 +41,33 @@ class Question:
 PROJECT = Question(
     "project",
     "Id of the Google Cloud project, best one of its own",
-    r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+    re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]"),
     "A project id has 6 to 30 lower-case letters, digits and hyphens.",
 )
 REST = (
     Question(
         "region",
         "Region, which can never be changed",
-        r"[a-z]+-[a-z]+[0-9]+",
+        re.compile(r"^[a-z]++-[a-z]++[0-9]++"),
         "A region is named like europe-west1.",
     ),
     Question(
         "size",
         "Size: small (fits the quotas of a new project), medium or large",
-        r"small|medium|large",
+        re.compile(r"small|medium|large"),
         "small, medium or large.",
     ),
     Question(
         "console_people",
         "Who may open the console: user:…, group:…, domain:…; or allUsers: everybody who has a key",
-        r"allUsers|(user|group|domain|serviceAccount):[^\s\"$%]+",
+        re.compile(r"allUsers|(user|group|domain|serviceAccount):[^\s\"$%]+"),
         "user:ada@example.org, group:csr@example.org, domain:example.org, or allUsers alone.",
         many=True,
     ),
     Question(
         "alert_emails",
         "E-mail addresses that alerts go to",
-        r"[^@\s\"$%]+@[^@\s\"$%]+",
+        re.compile(r"^[^@\s\"$%]++@[^@\s\"$%]++"),
         "E-mail addresses, with commas between them.",
         many=True,
     ),
@@ -82,7 +82,7 @@ def checked(question: Question, given: str) -> Value:
     """
     parts = [part for part in re.split(r"[,\s]+", given) if part] if question.many else [given.strip()]
     mixed = "allUsers" in parts and len(parts) > 1
-    if mixed or not parts or not all(re.fullmatch(question.pattern, part) for part in parts):
+    if mixed or not parts or not all(question.pattern.fullmatch(part) for part in parts):
         raise Refusal("bad-value", f"{question.name}: {given!r} will not do.", question.wrong)
     return parts if question.many else parts[0]
 

@@ -299,7 +299,7 @@ def test_errors_are_told_apart(printed: str) -> None:
     first, second = apply.errors(printed)
     assert apply.EXISTS.search(first)
     assert not apply.EXISTS.search(second)
-    assert [at["address"] for at in map(apply.AT.search, (first, second)) if at] == [
+    assert [apply.address_of(error) for error in (first, second)] == [
         'google_pubsub_topic.all["uploads"]',
         'google_cloud_run_v2_service.function["api"]',
     ]
