@@ -93,6 +93,8 @@ resource "google_cloud_run_v2_service" "function" {
       build_config,
       client,
       client_version,
+      # Of the service as a whole, which Cloud Run answers unasked: unsaid here, every plan would take it away.
+      scaling,
       template[0].annotations,
       template[0].containers[0].base_image_uri,
       template[0].containers[0].image,

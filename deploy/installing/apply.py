@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import re
 import socket
 import time
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 12
 """Applies of one run at most: each goes on where the one before it stopped."""
+GENTLY = ("-parallelism=5",) if os.environ.get("CLOUD_SHELL") == "true" else ()
+"""Cloud Shell loses connections where Terraform has ten at a time (the provider's issue 6782)."""
 ADOPTED = ROOT / "infra" / "adopted.tf"
 """What the next apply takes over."""
 LOCKED = "Error acquiring the state lock"
@@ -103,7 +106,7 @@ def terraform(to: Install, *command: str) -> None:
 def _repeat(to: Install, *command: str) -> None:
     killed, pauses = False, iter(PAUSES)
     for _ in range(ATTEMPTS):
-        code, output = to.shell.follow(*_terraform(to, *command), "-auto-approve")
+        code, output = to.shell.follow(*_terraform(to, *command), "-auto-approve", *GENTLY)
         if code == 0:
             return
         if LOCKED in output:
@@ -113,16 +116,21 @@ def _repeat(to: Install, *command: str) -> None:
         if command[0] == "apply" and (made := [error for error in failed if EXISTS.search(error)]):
             _adopt(to, output, made, killed=killed)
             continue
-        lasting = [error for error in failed if not PROPAGATING.search(error)]
+        lasting = [error for error in failed if not _passing(error)]
         pause = next(pauses, None)
         if lasting or pause is None:
             known = [error for error in lasting if cause_of(error)]
             raise explain((known or lasting or failed)[0], f"terraform {command[0]}", to.shell.place)
-        print(f"  Google Cloud is not ready for all of it yet; again in {pause} seconds")
+        print(f"  Google Cloud is not ready for all of it yet, or was not reached; again in {pause} seconds")
         time.sleep(pause)
     raise Problem(
         "unknown", f"terraform {command[0]} failed {ATTEMPTS} times.", "Run the same command again later."
     )
+
+
+def _passing(error: str) -> bool:
+    cause = cause_of(error)
+    return bool(PROPAGATING.search(error)) or (cause is not None and cause.code == "network")
 
 
 def index_name(address: str, listed: list[dict[str, Any]]) -> str | None:

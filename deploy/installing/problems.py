@@ -56,7 +56,7 @@ CAUSES = (
         re.compile(
             r"establish a new connection|failure in name resolution|Network is unreachable|no such host|"
             r"Unable to find the server|i/o timeout|TLS handshake timeout|Max retries exceeded|"
-            r"[Cc]onnection (reset|refused|aborted)"
+            r"[Cc]onnection (reset|refused|aborted)|cannot assign requested address"
         ),
         "Google Cloud could not be reached.",
         "Check the network.",

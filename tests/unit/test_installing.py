@@ -197,6 +197,24 @@ def test_terraform_is_shown_the_login_that_was_made_in_cloud_shell(
             Shell().look(*shown)
 
 
+def test_terraform_is_run_again_where_a_connection_was_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Cloud Shell loses them; if it stays lost, that is said in the end."""
+    monkeypatch.setattr("deploy.installing.apply.PAUSES", (0,))
+    to, ran = install(), tmp_path / "ran"
+    terraform = tmp_path / "terraform"
+    lost = "Error: Error reading Topic: Get ...: dial tcp [::1]:443: connect: cannot assign requested address"
+    terraform.write_text(f"#!/bin/sh\n[ -e {ran} ] || {{ touch {ran}; echo '{lost}'; exit 1; }}\n")
+    terraform.chmod(0o755)
+    to.terraform = str(terraform)
+    apply.terraform(to, "apply")
+    terraform.write_text(f"#!/bin/sh\necho '{lost}'\nexit 1\n")
+    with pytest.raises(Problem) as refused:
+        apply.terraform(to, "apply")
+    assert refused.value.code == "network"
+
+
 # Problems
 
 
@@ -210,6 +228,7 @@ def test_terraform_is_shown_the_login_that_was_made_in_cloud_shell(
         ("ERROR: (gcloud.auth) Your default credentials were not found.", "login-expired"),
         ("oauth2/google: invalid token JSON from metadata: EOF", "login-expired"),
         ("dial tcp: lookup storage.googleapis.com: no such host", "network"),
+        ("dial tcp [2607:f8b0::5f]:443: connect: cannot assign requested address", "network"),
         (
             "Billing account for project '123' is not found. Billing must be enabled for activation",
             "billing-off",
