@@ -244,6 +244,16 @@ IDENTITY = {
 """Arguments that cannot change: another value is another resource."""
 MADE_ANEW = {"google_firestore_index", "google_storage_notification", *GRANTS}
 """Of these nothing can change."""
+BUILT = {
+    "image",
+    "latest_created_revision",
+    "latest_ready_revision",
+    "revisions",
+    "serving",
+    "state",
+    "traffic_tags",
+}
+"""What a build changes. Of it the provider tells Terraform only revisions' names, and here not even those."""
 NAMED_BY_GOOGLE = {
     "google_billing_budget",
     "google_monitoring_alert_policy",
@@ -362,7 +372,7 @@ def read(cloud: Cloud, who: str, kind: str, values: Values) -> Values | None:
     cloud.need_api(row.api)
     cloud.need_permission(who, f"{row.permission}.get")
     found = cloud.resources(kind).get(values["id"])
-    return found and {**found, **{name: values.get(name) for name in VIRTUAL if name in values}}
+    return found and {**found, **{name: values.get(name) for name in VIRTUAL | BUILT if name in values}}
 
 
 def data(cloud: Cloud, who: str, kind: str, values: Values) -> Values:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.cloud import resources
 from tests.cloud.calls import LOCK, STATE, applies_until_death, begin, end
 from tests.cloud.state import Refused, changing, load
 
@@ -155,30 +156,50 @@ def _remembered(memo: Path, path: Path, module: Path, command: list[str]) -> tup
     kept += [folder_of(path, bucket) / STATE] if bucket else []
     configuration = sorted(file for form in CONFIGURATION for file in module.glob(form))
     parts = [*_contents(configuration), *map(_meaning, _contents(kept))]
-    seen = {name: one for name, one in load(path).items() if name not in NOT_SEEN}
-    key = hashlib.sha256(json.dumps([command, parts, seen]).encode()).hexdigest()
-    answer = memo / key
-    if not answer.exists():
+    before = _seen(load(path))
+    answer = memo / _digest([command, parts, _without_builds(before)])
+    found: dict[str, Any] = json.loads(answer.read_text()) if answer.exists() else {}
+    if not found or (found["project"] and found["before"] != _digest(before)):
         code, out, err = _really(path, module, command[0], command[1:])
-        after: dict[str, Any] = {
-            "answer": [code, out, err],
-            "project": load(path),
-            "files": list(_contents(kept)),
-        }
+        after = _seen(load(path))
+        same = _without_builds(after) == _without_builds(before)
+        found = {"answer": [code, out, err], "before": _digest(before), "files": list(_contents(kept))}
         memo.mkdir(exist_ok=True)
-        partial = memo / f"{key}.{os.getpid()}"
-        partial.write_text(json.dumps(after))
+        partial = memo / f"{answer.name}.{os.getpid()}"
+        partial.write_text(json.dumps(found | {"project": None if same else after}))
         partial.replace(answer)
         return code, out, err
-    found = json.loads(answer.read_text())
     with changing(path) as cloud:
-        cloud.state |= {name: one for name, one in found["project"].items() if name not in NOT_SEEN}
+        cloud.state |= found["project"] or {}
     for file, content in zip(kept, found["files"], strict=True):
         if content is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
     code, out, err = found["answer"]
     return code, out, err
+
+
+def _digest(seen: object) -> str:
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+
+def _seen(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in state.items() if name not in NOT_SEEN}
+
+
+def _without_builds(seen: dict[str, Any]) -> dict[str, Any]:
+    """A project without what a build leaves in it, which Terraform has no eyes for; buckets are full or not."""
+    left = {
+        kind: {
+            name: {key: one for key, one in made.items() if key not in resources.BUILT}
+            for name, made in found.items()
+        }
+        for kind, found in seen["resources"].items()
+    }
+    return seen | {
+        "resources": left,
+        "objects": sorted(name for name, found in seen["objects"].items() if found),
+    }
 
 
 def _meaning(state: str | None) -> object:
