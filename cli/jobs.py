@@ -320,7 +320,8 @@ def _with_text(example: Mapping[str, Any]) -> dict[str, Any]:
 
 def _names(documents: Iterable[str]) -> dict[str, str]:
     """Return the names of documents by id; erased documents have no name any more."""
-    names = fields_of(firestore_client(), wanted := {*documents}, ["name"])
+    wanted = {*documents}
+    names = fields_of(firestore_client(), wanted, ["name"]) if wanted else {}
     return {each: names[each]["name"] if each in names else "(erased)" for each in wanted}
 
 

@@ -85,6 +85,7 @@ def application() -> Flask:
     app.after_request(_protect)
     app.register_error_handler(Exception, _explain)
     app.add_url_rule("/assets/<name>", "asset", _send_asset)  # the framework has a /static of its own
+    app.add_url_rule("/favicon.ico", "icon", _send_icon)
     return app
 
 
@@ -227,6 +228,12 @@ def _read(name: str) -> tuple[bytes, bytes, str]:
 
 def _asset(name: str) -> str:
     return f"/assets/{name}?v={_read(name)[2]}"
+
+
+@needs(None)
+def _send_icon() -> Response:
+    """Send browsers that look for it by themselves to the icon that pages name."""
+    return flask.redirect(_asset("icon.svg"))
 
 
 def _send_asset(name: str) -> Response:

@@ -37,6 +37,8 @@ BY_OTHER_TESTS = {
     r"headrace drop page\.jpg": "tests/e2e/test_long_scans.py",
     r"make run|make setup": "tests/e2e/test_stack.py",
     r"make test|make lint": ".ci/run",
+    r"make \.venv/\.run": ".ci/run",
+    r"make destroy": "tests/integration/test_install_later.py",
     r"python -m model_export train": "tests/unit/test_model_labels.py",
     r"python -m model_export build": "tests/integration/test_model_build.py",
     r"python -m tests\.pin_model": "tests/unit/test_model_training_pin.py",

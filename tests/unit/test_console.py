@@ -186,6 +186,7 @@ def test_assets_are_kept_by_browsers_under_their_version(browser: FlaskClient) -
     assert "immutable" in plain.headers["Cache-Control"]
     assert len(packed.data) < len(plain.data) / 2
     assert browser.get("/assets/..%2Fapp.py").status_code == HTTPStatus.NOT_FOUND
+    assert browser.get("/favicon.ico").headers["Location"].startswith("/assets/icon.svg?v=")
 
 
 def test_pages_are_compressed_for_the_person_alone(
