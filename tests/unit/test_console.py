@@ -52,7 +52,7 @@ def test_nothing_is_shown_to_strangers(browser: FlaskClient) -> None:
     for rule in rules:
         path = re.sub(r"<[^>]+>", "1", rule.rule)
         answer = browser.get(path)
-        if rule.endpoint in {"entry.sign_in", "asset"}:
+        if rule.endpoint in {"entry.sign_in", "asset", "icon"}:
             continue
         assert answer.status_code == HTTPStatus.SEE_OTHER, path
         assert answer.location.startswith("/sign-in?next=/")
