@@ -218,8 +218,11 @@ def assign(
         codes.append(best.code if best and sure else None)
     result = []
     for figure, code in zip(figures, _unambiguous(figures, codes), strict=True):
-        topic = _by_code()[code].topic if code else None
-        result.append(replace(figure, topic=topic or (topics[0] if topics else None), datapoint=code))
+        point = _by_code()[code] if code else None
+        topic = (point and point.topic) or (topics[0] if topics else None)
+        # A sentence says of what its tonnes are once: "358,000 t CO2e, against 414,000 tonnes in 2024".
+        unit = "tCO2e" if point and "carbon" in point.units and figure.unit == "t" else figure.unit
+        result.append(replace(figure, topic=topic, datapoint=code, unit=unit))
     return result
 
 

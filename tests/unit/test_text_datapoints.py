@@ -27,6 +27,23 @@ def _cell(
     )
 
 
+@pytest.mark.parametrize(
+    ("metric", "unit", "expected"),
+    [
+        ("Scope 1 emissions", "t", "tCO2e"),
+        ("Scope 1 emissions", "tCO2e", "tCO2e"),
+        ("Waste to landfill", "t", "t"),
+        ("Scope 1 emissions of methane", "t", "t"),
+    ],
+)
+def test_tonnes_of_a_data_point_of_greenhouse_gases_are_of_co2e(
+    metric: str, unit: str, expected: str
+) -> None:
+    """A table or sentence need not say so of each number; what is no such data point stays as it is."""
+    [figure] = assign([_cell(metric, unit)], text=f"{metric} | 2023: 12")
+    assert figure.unit == expected
+
+
 def test_codes_are_unique_and_every_point_says_something() -> None:
     points = datapoints()
     assert len({point.code for point in points}) == len(points) > 90
