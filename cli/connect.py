@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from local.services import EMULATORS
 from local.stack import read_stack
+from shared.platform.clients import LIMITS
 from shared.platform.errors import Permanent, SetupError
 from shared.platform.settings import PREFIX, Settings, settings
 
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from google.cloud.run_v2 import Container, Service
 
 DEFAULT_DATA = Path(".headrace")
-CALL_SECONDS = 5.0
+CALL_SECONDS: float = LIMITS["timeout"]
 """Seconds for one call to a service that may hang, as the doctor makes them."""
-LIMITS: dict[str, Any] = {"timeout": CALL_SECONDS, "retry": None}
 LOGIN = "gcloud auth application-default login"
 SERVICE = "ingest"
 LOCATION, NAME = "HEADRACE_JOB_LOCATION", "HEADRACE_JOB_NAME"

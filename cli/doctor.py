@@ -26,7 +26,6 @@ from rich.text import Text
 
 from cli.connect import (
     CALL_SECONDS,
-    LIMITS,
     NotRead,
     adopt,
     call_errors,
@@ -49,6 +48,7 @@ from shared.documents.store import now
 from shared.inference.manifest import MODEL_FILE, TOKENIZER_FILE, read_manifest, read_verified
 from shared.intake.reconciliation import GRACE, lost
 from shared.platform.clients import (
+    LIMITS,
     firestore_client,
     insecure_channel,
     jobs,

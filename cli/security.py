@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from google.cloud.run_v2 import IngressTraffic, Job, Revision, Service
 from google.cloud.secretmanager_v1 import SecretVersion
 
-from cli.connect import CALL_SECONDS, LIMITS, region, shares, short
+from cli.connect import CALL_SECONDS, region, shares, short
 from cli.doctor import Target, find_target, guarded
 from local.services import SIZES
 from shared.api.findings import Finding
 from shared.documents.store import now
-from shared.platform.clients import jobs, publisher, secrets, storage_client
+from shared.platform.clients import LIMITS, jobs, publisher, secrets, storage_client
 from shared.platform.settings import TOPICS, settings
 
 if TYPE_CHECKING:

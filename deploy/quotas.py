@@ -79,7 +79,7 @@ def needs(size: str, *, gpu: bool = False, job: bool = True) -> list[Need]:
 
 
 def table(name: str) -> dict[str, Any]:
-    """Return `infra/functions.json` or `infra/job.json`."""
+    """Return a table of infra/ by its name: `functions`, `job` or `apis`."""
     found: dict[str, Any] = json.loads((INFRA / f"{name}.json").read_text(encoding="utf-8"))
     return found
 

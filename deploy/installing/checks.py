@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from deploy.installing import values
 from deploy.installing.problems import Problem
 from deploy.installing.shell import HIDDEN, LOST, ROOT, Shell
-from deploy.quotas import needs
+from deploy.quotas import needs, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TERRAFORM = "1.14.3"
 """Fetched where there is none, or one before 1.11 (infra/versions.tf), as Cloud Shell's may be."""
 TERRAFORM_SHA256 = "178b2a602251bb68b94732aceca2cc1023d87597cb83dba92cab31b6689edb4d"
-"""Of HashiCorp's archive for Linux on x86-64, as in the release's SHA256SUMS."""
+"""SHA-256 of HashiCorp's archive for Linux on x86-64, as in the release's SHA256SUMS."""
 OLDEST_TERRAFORM = (1, 11)
 PROGRAMS = {"gcloud": "https://cloud.google.com/sdk/docs/install", "make": "apt-get install make"}
 FIRST_APIS = ("cloudresourcemanager", "serviceusage", "cloudbilling", "cloudquotas")
@@ -260,11 +260,11 @@ def kept_values(to: Install) -> str | None:
 
 def services(to: Install) -> str:
     """Enable what is used, and make Google's own accounts of these services, with the roles they need."""
-    table: dict[str, list[dict[str, str]]] = json.loads((ROOT / "infra/apis.json").read_text("utf-8"))
+    google: dict[str, list[dict[str, str]]] = table("apis")
     on = values.switched_on(to.text)
-    _enable(to, [api["name"] for api in table["apis"] if api["when"] in on])
+    _enable(to, [api["name"] for api in google["apis"] if api["when"] in on])
     granted = _granted(to)
-    for agent in (agent for agent in table["agents"] if agent["when"] in on):
+    for agent in (agent for agent in google["agents"] if agent["when"] in on):
         member = f"serviceAccount:{agent['account'].format(number=to.number)}"
         if (agent["role"], member) in granted:
             continue

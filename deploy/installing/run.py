@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy.installing.problems import Problem, last_line
 from deploy.installing.shell import ROOT
+from deploy.quotas import table
 
 if TYPE_CHECKING:
     from deploy.installing.checks import Install
@@ -40,16 +41,8 @@ def secret_values(to: Install) -> str:
 
 
 def _has_value(to: Install, name: str) -> bool:
-    listed = (
-        "gcloud",
-        "secrets",
-        "versions",
-        "list",
-        name,
-        f"--project={to.project}",
-        "--format=value(name)",
-    )
-    return bool(to.shell.look(*listed))
+    of = (name, f"--project={to.project}", "--format=value(name)")
+    return bool(to.listed("secrets", "versions", "list", *of))
 
 
 def _add_value(to: Install, name: str, value: bytes) -> None:
@@ -82,9 +75,7 @@ def _running_build(to: Install) -> dict[str, Any] | None:
 
 def _all_serve(to: Install) -> bool:
     services, revisions = (to.asked("run", kind, "list", *to.where) for kind in ("services", "revisions"))
-    return set(json.loads((ROOT / "infra/functions.json").read_text("utf-8"))) <= deployed(
-        services, revisions
-    )
+    return set(table("functions")) <= deployed(services, revisions)
 
 
 def deployed(services: list[dict[str, Any]], revisions: list[dict[str, Any]]) -> set[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy.installing.problems import Refusal
 from deploy.installing.shell import ROOT
+from deploy.quotas import SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,8 @@ GPU = re.compile(r"^long_job *+= *+\{[^{}]*\bgpu *+= *+true", re.MULTILINE)
 NO_JOB = re.compile(r"^long_job *+= *+\{[^{}]*\benabled *+= *+false", re.MULTILINE)
 
 Value = str | list[str]
-DEFAULTS: dict[str, Value] = {"region": "europe-west1", "size": "small"}
-"""Of infra/variables.tf."""
+DEFAULTS: dict[str, Value] = {"region": "europe-west1", "size": SIZES[0]}
+"""Values of the same variables where infra/variables.tf is not told any."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ REST = (
     Question(
         "size",
         "Size: small (fits the quotas of a new project), medium or large",
-        re.compile(r"small|medium|large"),
+        re.compile("|".join(SIZES)),
         "small, medium or large.",
     ),
     Question(

@@ -18,7 +18,7 @@ from shared.documents.model import Document
 from shared.documents.recovery import PER_TICK, SETTLED, standing_still
 from shared.documents.replay import COLLECTION as DEAD_LETTERS
 from shared.documents.store import Documents, now, select
-from shared.platform.clients import number_of, where
+from shared.platform.clients import LIMITS, number_of, where
 from shared.platform.errors import SetupError
 from shared.platform.settings import settings
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "warning", "wrong", "unknown"]
 """Unknown: this account may not ask, or a local stack does not have it."""
-LIMITS: dict[str, Any] = {"timeout": 5.0, "retry": None}
-"""Of one call to a service that may hang: seconds, and no second try."""
 DIGESTS_SHOWN = 20
 """Failed digests, undelivered notifications or unusable schedules that are reported, of each kind."""
 KEYS_SHOWN = 20

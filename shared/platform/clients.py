@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from google.cloud.storage import Client as StorageClient
     from google.pubsub_v1 import PublisherClient
 
+LIMITS: dict[str, Any] = {"timeout": 5.0, "retry": None}
+"""Limits of one call that asks whether something is well and may hang: its seconds, and no second try."""
 C = TypeVar("C")
 Condition = tuple[str, str, object]
 """A field, an operator and a value."""
