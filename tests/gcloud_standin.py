@@ -173,7 +173,7 @@ def answer(arguments: list[str]) -> str:
 
 
 PROCESSORS, SECONDS = 2, 0.1
-"""Of the machine that builds a candidate, and so long that builds at once are seen to be so."""
+"""Processors of the machine that builds a candidate, and seconds of a build, to see others in."""
 
 
 @contextmanager

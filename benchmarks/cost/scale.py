@@ -40,7 +40,7 @@ TARGET = 0.6
 """Share of its places from which Cloud Run adds an instance:
 https://cloud.google.com/run/docs/about-instance-autoscaling"""
 TICKS = model.HEARTBEATS["sweep"]
-"""Of sweep, a month."""
+"""Rounds of `sweep` in a month."""
 VECTORS_READ = 100
 """Entries of a vector index that a search reads for the price of a document:
 https://firebase.google.com/docs/firestore/pricing#index-reads"""

@@ -20,7 +20,7 @@ FollowStatus = Literal["implemented", "planned", "vanished"]
 
 
 DELIVERIES = "deliveries"
-"""Of each digest: its notifications, one for each target."""
+"""Name of the collection under a digest that has its notifications, one for each target."""
 NOW = "now"
 """Stands for the schedule of a digest that was asked for; no schedule may have this name."""
 

@@ -71,7 +71,7 @@ class Call:
 
     @property
     def location(self) -> str:
-        """Of what is asked for by its region."""
+        """Region of what is asked for by one."""
         return f"projects/{self.cloud.id}/locations/{self.flags['--region']}"
 
     def bucket(self, permission: str) -> str:

@@ -243,7 +243,7 @@ IDENTITY = {
 }  # fmt: skip
 """Arguments that cannot change: another value is another resource."""
 MADE_ANEW = {"google_firestore_index", "google_storage_notification", *GRANTS}
-"""Of these nothing can change."""
+"""Types of which no argument can change."""
 BUILT = {
     "image",
     "latest_created_revision",

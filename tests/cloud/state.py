@@ -74,7 +74,7 @@ class Cloud:
         return str(self.state["project"])
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Of a Terraform type, by their ids."""
+        """Resources of a Terraform type, by their ids."""
         found: dict[str, dict[str, Any]] = self.state["resources"].setdefault(kind, {})
         return found
 

@@ -111,7 +111,7 @@ class LocalServer:
         return status
 
     def cpu_seconds(self) -> float:
-        """Of a processor, since its start."""
+        """Seconds of a processor that it has taken since its start."""
         assert self.process is not None
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -109,7 +109,7 @@ def test_a_build_without_tests_has_what_its_commands_import() -> None:
 
 
 def test_a_test_that_fails_stops_the_build(tmp_path: Path) -> None:
-    """Of linting too, after which no test runs."""
+    """So does linting that fails, after which no test runs."""
     [script] = [step["args"][-1] for step in CONFIG["steps"] if step["id"] == "test"]
     (tmp_path / "make").write_text("#!/bin/sh\nexit 2\n")
     (tmp_path / "make").chmod(0o755)

@@ -22,7 +22,7 @@ from tests.unit.infra_plan import INFRA, made, of_type
 PROJECT = "my-project"
 RUNS = ("plain", "everything", "no_job")
 SIZE_OF = {"plain": "small", "everything": "large", "no_job": "medium"}
-"""Of each run: the default, and those that plan.tftest.hcl names."""
+"""Size of each run: the default, and those that plan.tftest.hcl names."""
 FUNCTIONS: dict[str, dict[str, Any]] = json.loads((INFRA / "functions.json").read_text())
 SETTINGS = Settings.from_environment({"GOOGLE_CLOUD_PROJECT": PROJECT})
 

@@ -13,7 +13,7 @@ GRANTED_GPUS = 3
 
 
 def amounts(size: str, *, gpu: bool = False, job: bool = True) -> dict[str, int]:
-    """Of each quota."""
+    """Amount of each quota."""
     return {need.quota: need.amount for need in needs(size, gpu=gpu, job=job)}
 
 
